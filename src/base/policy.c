@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* policy.c - the words for policy.h; config reads them, ctl prints them. */
+#include <config.h>
+
+#include <string.h>
+
+#include "base/policy.h"
+
+const char *const sel_kind_names[SEL_NR] = {
+	[SEL_LAST_USED] = "last-used",
+	[SEL_ROUND_ROBIN] = "round-robin",
+	[SEL_QUEUE_LENGTH] = "queue-length",
+	[SEL_SERVICE_TIME] = "service-time",
+};
+
+const char *const elv_kind_names[ELV_NR] = {
+	[ELV_AUTO] = "auto",
+	[ELV_DEADLINE] = "deadline",
+	[ELV_FIFO] = "fifo",
+};
+
+const char *const group_policy_names[GROUP_NR] = {
+	[GROUP_FAILOVER] = "failover",
+	[GROUP_MULTIBUS] = "multibus",
+	[GROUP_BY_PRIO] = "group_by_prio",
+};
+
+int name_lookup(const char *const *names, int n, const char *word)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(names[i], word) == 0)
+			return i;
+	return -1;
+}

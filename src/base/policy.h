@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy.h - the choices an administrator makes, as config, core and ctl name
+ * them.  The words are multipath.conf(5)'s where it has them.
+ */
+#ifndef BASE_POLICY_H
+#define BASE_POLICY_H
+
+#include <stdint.h>
+
+enum sel_kind { SEL_LAST_USED, SEL_ROUND_ROBIN, SEL_QUEUE_LENGTH, SEL_SERVICE_TIME, SEL_NR };
+
+enum elv_kind { ELV_AUTO, ELV_DEADLINE, ELV_FIFO, ELV_NR };
+
+/* path_grouping_policy */
+enum group_policy { GROUP_FAILOVER, GROUP_MULTIBUS, GROUP_BY_PRIO, GROUP_NR };
+
+/* failback: when a better group is usable again.  FAILBACK_AFTER waits failback_ns. */
+enum failback_kind { FAILBACK_IMMEDIATE, FAILBACK_MANUAL, FAILBACK_AFTER, FAILBACK_NR };
+
+/* no_path_retry: what happens to requests while no path is usable but one may
+ * return.  NO_PATH_RETRY holds them for `checks` polling intervals. */
+enum no_path_kind { NO_PATH_FAIL, NO_PATH_QUEUE, NO_PATH_RETRY, NO_PATH_NR };
+
+/* How far a flush on one path reaches. */
+enum flush_scope { FLUSH_SCOPE_LU, FLUSH_SCOPE_ALL, FLUSH_SCOPE_NR };
+
+extern const char *const sel_kind_names[SEL_NR];
+extern const char *const elv_kind_names[ELV_NR];
+extern const char *const group_policy_names[GROUP_NR];
+
+/* Index of @word in @names[0..n-1], or -1. */
+int name_lookup(const char *const *names, int n, const char *word);
+
+#endif

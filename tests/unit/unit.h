@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* unit.h - what every check_*.c would repeat. */
+#ifndef TESTS_UNIT_UNIT_H
+#define TESTS_UNIT_UNIT_H
+
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* A test that must end in a failed assert().  It needs a process of its own,
+ * so it is left out under CK_FORK=no (a debugger). */
+static inline void unit_add_abort(TCase *tc, const TTest *test)
+{
+	const char *fork_mode = getenv("CK_FORK");
+
+	if (!fork_mode || strcmp(fork_mode, "no") != 0)
+		tcase_add_test_raise_signal(tc, test, SIGABRT);
+}
+
+/* For the innermost loops: each ck_assert() that holds costs a system call. */
+#define unit_assert(cond)                             \
+	do {                                          \
+		if (!(cond))                          \
+			ck_abort_msg("not: " #cond);  \
+	} while (0)
+
+/* Runs and frees @s; libcheck prints "100%: Checks: N, Failures: 0, Errors: 0".
+ * Returns the exit status of the program. */
+static inline int unit_main(Suite *s)
+{
+	const struct rlimit no_core = { 0, 0 };
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	setrlimit(RLIMIT_CORE, &no_core); /* the aborts are meant */
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
