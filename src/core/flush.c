@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flush.c - flush rounds.
+ *
+ * A round serves every request that asked before it started: all of them saw
+ * their writes acknowledged, and a command sent later covers these.  Requests
+ * that come during a round wait for the next one.
+ *
+ * A path is dirty from its first completed write until a good flush that
+ * started after it.  With FLUSH_SCOPE_LU one command on any path empties the
+ * LUN's cache; as soon as one path has a cache of its own every dirty path is
+ * flushed, and one that is being checked is waited for.  A dirty path that is
+ * not usable keeps its mark: block devices are opened O_DIRECT and nodes of one
+ * file share its page cache, so its writes are below the other paths and a
+ * flush there covers them; it is flushed itself when it is back.
+ */
+#include "core/lun_priv.h"
+
+#include "base/fault.h"
+
+#include <assert.h>
+#include <errno.h>
+
+void flush_init(struct flush_engine *f)
+{
+	TAILQ_INIT(&f->waiting);
+	TAILQ_INIT(&f->running);
+}
+
+void flush_add(struct lun *lun, struct req *r)
+{
+	TAILQ_INSERT_TAIL(&lun->flush.waiting, r, fifo);
+	lun_dirty(lun);
+}
+
+bool flush_is_idle(const struct lun *lun)
+{
+	return !lun->flush.active && TAILQ_EMPTY(&lun->flush.waiting);
+}
+
+bool flush_is_needed(const struct lun *lun)
+{
+	const struct path *p;
+
+	if (lun->geo.read_only)
+		return false;
+	if (lun->flush.dirty || lun->flush.lost)
+		return true;
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->dirty)
+			return true;
+	return false;
+}
+
+static bool flush_every_path(const struct lun *lun)
+{
+	const struct path *p;
+
+	if (fault_strikes(PLANT_FLUSH_ONE_PATH))
+		return false;
+	if (lun->par.flush_scope == FLUSH_SCOPE_ALL)
+		return true;
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->info_valid && (p->info.caps & PATH_CAP_OWN_CACHE))
+			return true;
+	return false;
+}
+
+static bool flush_send(struct lun *lun, struct path *pin)
+{
+	struct cmd *cmd = cmd_get(lun);
+
+	if (!cmd)
+		return false;
+	cmd->op = CMD_FLUSH;
+	cmd->pin = cmd->owed = pin;
+	lun->flush.ncmds++;
+	STAILQ_INSERT_TAIL(&lun->retry, cmd, link);
+	return true;
+}
+
+static void flush_end_round(struct lun *lun)
+{
+	struct flush_engine *f = &lun->flush;
+	struct path *p;
+	struct req *r;
+
+	f->active = false;
+	f->dirty |= f->err != 0;
+	if (f->err)
+		TAILQ_FOREACH (p, &lun->paths, link)
+			p->dirty = true;
+	if (f->lost && !TAILQ_EMPTY(&f->running)) {
+		f->err = f->err ? f->err : EIO;
+		f->lost = false;
+	}
+	while ((r = TAILQ_FIRST(&f->running))) {
+		TAILQ_REMOVE(&f->running, r, fifo);
+		lun_finish(r, f->err);
+	}
+	lun_dirty(lun);
+}
+
+/* Send what the round still has to send; end it when nothing is left. */
+static void flush_progress(struct lun *lun)
+{
+	struct path *p;
+
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		if (!p->flush_due)
+			continue;
+		if (!flush_send(lun, p))
+			break; /* no command is free: the next one that ends brings us back */
+		p->flush_due = p->dirty = false;
+	}
+	if (!lun->flush.ncmds && !p)
+		flush_end_round(lun);
+}
+
+void flush_force_round(struct lun *lun)
+{
+	struct flush_engine *f = &lun->flush;
+	bool each = flush_every_path(lun), any = false;
+	struct path *p;
+
+	assert(!f->active);
+	f->active = true;
+	f->err = 0;
+	f->ncmds = 0;
+	if (each)
+		TAILQ_FOREACH (p, &lun->paths, link)
+			if (p->dirty && path_keeps_cache(p))
+				p->flush_due = any = true;
+	if (!any) {
+		if (!flush_send(lun, NULL)) {
+			f->active = false; /* no command is free: tried again each turn */
+			return;
+		}
+		if (!each)
+			TAILQ_FOREACH (p, &lun->paths, link)
+				p->dirty = false;
+	}
+	f->dirty = false;
+	lun->stats.flush_rounds++;
+	flush_progress(lun);
+}
+
+void flush_start_round(struct lun *lun)
+{
+	struct flush_engine *f = &lun->flush;
+	struct req *r;
+
+	if (f->active) {
+		flush_progress(lun);
+		return;
+	}
+	if (TAILQ_EMPTY(&f->waiting))
+		return;
+	if (!flush_is_needed(lun) || fault_strikes(PLANT_FLUSH_FORGETS)) {
+		while ((r = TAILQ_FIRST(&f->waiting))) {
+			TAILQ_REMOVE(&f->waiting, r, fifo);
+			lun->stats.flush_skipped++;
+			lun_finish(r, 0);
+		}
+		return;
+	}
+	flush_force_round(lun);
+	if (f->active)
+		TAILQ_CONCAT(&f->running, &f->waiting, fifo);
+}
+
+void flush_lost(struct lun *lun)
+{
+	lun->flush.lost = true;
+}
+
+/* What it wrote is below the other paths now, but not on the medium. */
+void flush_path_gone(struct lun *lun, const struct path *p)
+{
+	lun->flush.dirty |= p->dirty && !fault_strikes(PLANT_WRITER_GONE);
+}
+
+void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err)
+{
+	struct flush_engine *f = &lun->flush;
+
+	assert(f->active && f->ncmds > 0);
+	f->ncmds--;
+	if (err && !f->err)
+		f->err = err;
+	/* Another path took it over: what this one has in its cache is still there. */
+	if (cmd->owed && cmd->owed != cmd->path)
+		cmd->owed->dirty = true;
+	cmd_put(lun, cmd);
+	flush_progress(lun);
+}
+
+void flush_fail_waiting(struct lun *lun, int err)
+{
+	struct flush_engine *f = &lun->flush;
+	struct path *p;
+	struct req *r;
+
+	while ((r = TAILQ_FIRST(&f->waiting))) {
+		TAILQ_REMOVE(&f->waiting, r, fifo);
+		lun_finish(r, err);
+	}
+	TAILQ_FOREACH (p, &lun->paths, link)
+		p->flush_due = false;
+	if (f->active && !f->ncmds) {
+		f->err = f->err ? f->err : err;
+		flush_end_round(lun);
+	}
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lun.c - making a LUN, handing it requests, ending it, looking at it. */
+#include "core/lun.h"
+
+#include "core/lun_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void lun_params_default(struct lun_params *p)
+{
+	*p = (struct lun_params){
+		.selector = SEL_SERVICE_TIME,
+		.rr_min_io = 1,
+		.elevator = ELV_AUTO,
+		/* mq-deadline's */
+		.read_expire_ns = 500 * NS_PER_MS,
+		.write_expire_ns = 5 * NS_PER_SEC,
+		.fifo_batch = 16,
+		.writes_starved = 2,
+		.grouping = GROUP_BY_PRIO,
+		.failback = FAILBACK_IMMEDIATE,
+		.no_path = NO_PATH_RETRY,
+		.no_path_checks = 12,
+		.polling_interval_ns = 5 * NS_PER_SEC,
+		.max_polling_interval_ns = 20 * NS_PER_SEC,
+		.flush_scope = FLUSH_SCOPE_LU,
+		.max_reqs = REQS_DEFAULT,
+		.buffer_bytes = BUF_ARENA_DEFAULT,
+	};
+}
+
+static void lun_delay_due(struct loop_timer *t)
+{
+	lun_dirty(container_of(t, struct lun, delay_timer));
+}
+
+static void lun_stop_due(struct loop_timer *t)
+{
+	struct lun *lun = container_of(t, struct lun, stop_timer);
+
+	if (lun->state == LUN_DRAINING)
+		lun_set_state(lun, LUN_STOPPING, "the time to drain is over");
+}
+
+static void lun_notify_task(struct loop_task *t)
+{
+	struct lun *lun = container_of(t, struct lun, notify_task);
+	struct lun_observer *o, *next;
+
+	TAILQ_FOREACH_SAFE (o, &lun->observers, link, next)
+		o->changed(o, lun);
+}
+
+static int lun_check_params(const struct lun_params *p)
+{
+	if (p->depth > DEPTH_MAX || p->path_depth > DEPTH_MAX)
+		return -EINVAL;
+	if (p->max_reqs < 1 || p->max_reqs > REQS_MAX || p->rr_min_io < 1)
+		return -EINVAL;
+	if (p->buffer_bytes < REQ_BYTES_MAX || (p->buffer_bytes & (p->buffer_bytes - 1)))
+		return -EINVAL;
+	if (!p->polling_interval_ns || p->max_polling_interval_ns < p->polling_interval_ns)
+		return -EINVAL;
+	return 0;
+}
+
+int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret)
+{
+	struct elv_tunables tun = {
+		.expire_ns = { [ELV_READ] = p->read_expire_ns, [ELV_WRITE] = p->write_expire_ns },
+		.fifo_batch = p->fifo_batch,
+		.writes_starved = p->writes_starved,
+	};
+	struct lun *lun;
+	int r = lun_check_params(p);
+
+	if (r < 0)
+		return r;
+	lun = calloc(1, sizeof(*lun));
+	if (!lun)
+		return -ENOMEM;
+	lun->loop = l;
+	lun->par = *p;
+	lun->state = LUN_STARTING;
+	TAILQ_INIT(&lun->paths);
+	TAILQ_INIT(&lun->finished);
+	TAILQ_INIT(&lun->observers);
+	STAILQ_INIT(&lun->completed);
+	STAILQ_INIT(&lun->retry);
+	STAILQ_INIT(&lun->delayed);
+	lun->groups.current = -1;
+	lun->sel = sel_by_kind(p->selector);
+	elv_init(&lun->elv, p->elevator == ELV_AUTO ? ELV_DEADLINE : p->elevator, &tun);
+	rangelock_init(&lun->lock);
+	qdepth_init(&lun->qd, p->depth ? p->depth : DEPTH_DEFAULT);
+	flush_init(&lun->flush);
+	loop_task_init(&lun->run_task, LOOP_DECIDE, lun_run_task);
+	loop_task_init(&lun->room_task, LOOP_COLLECT, lun_room_task);
+	loop_task_init(&lun->notify_task, LOOP_FLUSH, lun_notify_task);
+	loop_timer_init(&lun->delay_timer, lun_delay_due);
+	loop_timer_init(&lun->no_path_timer, lun_no_path_expired);
+	loop_timer_init(&lun->failback_timer, lun_failback_due);
+	loop_timer_init(&lun->stop_timer, lun_stop_due);
+	r = lun_pool_init(lun);
+	if (r < 0) {
+		lun_free(lun);
+		return r;
+	}
+	*ret = lun;
+	return 0;
+}
+
+void lun_free(struct lun *lun)
+{
+	if (!lun)
+		return;
+	assert(TAILQ_EMPTY(&lun->paths) && TAILQ_EMPTY(&lun->observers));
+	assert(!lun->stats.reqs_out && TAILQ_EMPTY(&lun->waiters));
+	loop_task_cancel(lun->loop, &lun->run_task);
+	loop_task_cancel(lun->loop, &lun->room_task);
+	loop_task_cancel(lun->loop, &lun->notify_task);
+	loop_timer_stop(lun->loop, &lun->delay_timer);
+	loop_timer_stop(lun->loop, &lun->no_path_timer);
+	loop_timer_stop(lun->loop, &lun->failback_timer);
+	loop_timer_stop(lun->loop, &lun->stop_timer);
+	lun_pool_fini(lun);
+	free(lun);
+}
+
+/* --- requests -------------------------------------------------------------------- */
+
+static void lun_assert_range(const struct lun *lun, const struct req *r)
+{
+	const struct lun_geometry *g = &lun->geo;
+	size_t edge = r->head_skip || r->tail_skip ? g->block_bytes : 0;
+
+	assert(lun->geo_valid && r->done);
+	if (r->op == REQ_FLUSH) {
+		assert(!r->nblocks && !r->lba);
+		return;
+	}
+	assert(r->nblocks > 0 && r->lba < g->nblocks && r->nblocks <= g->nblocks - r->lba);
+	assert(!req_is_write(r) || !g->read_only);
+	assert(!edge || r->op == REQ_WRITE);
+	assert(r->head_skip < g->block_bytes && r->tail_skip < g->block_bytes);
+	if (r->op == REQ_READ || r->op == REQ_WRITE)
+		assert(r->data_bytes >= (size_t)r->nblocks * g->block_bytes + edge);
+	if (r->op == REQ_STATUS)
+		assert(r->data_bytes >= sizeof(struct extent));
+}
+
+static void lun_count(struct lun *lun, const struct req *r)
+{
+	uint64_t bytes = (uint64_t)r->nblocks * lun->geo.block_bytes;
+
+	lun->stats.reqs[r->op]++;
+	if (r->op == REQ_READ)
+		lun->stats.bytes_read += bytes;
+	else if (r->op == REQ_WRITE)
+		lun->stats.bytes_written += bytes;
+	if (r->head_skip || r->tail_skip)
+		lun->stats.rmw++;
+}
+
+void lun_submit(struct req *r)
+{
+	struct lun *lun = r->lun;
+
+	assert(r->state == REQ_OWNED);
+	lun_assert_range(lun, r);
+	r->seq = lun->next_seq++;
+	r->submit_ns = loop_now_ns(lun->loop);
+	if (!lun->last_done_ns)
+		lun->last_done_ns = r->submit_ns;
+	lun_count(lun, r);
+	if (lun->state >= LUN_DRAINING) {
+		lun_finish(r, ESHUTDOWN);
+		return;
+	}
+	if (r->op != REQ_FLUSH && !rangelock_acquire(&lun->lock, r)) {
+		lun->stats.blocked++;
+		req_set_state(r, REQ_BLOCKED);
+		return;
+	}
+	lun_enter_phase(r);
+}
+
+void lun_cancel(struct req *r)
+{
+	struct lun *lun = r->lun;
+
+	if (r->locked && fault_strikes(PLANT_CANCEL_UNLOCKS))
+		lun_unlock(r);
+	if (r->state == REQ_QUEUED) {
+		/* Of a read-modify-write only reads have run before its main phase. */
+		if (r->ncmds || (r->phase == REQ_PH_MAIN && r->todo_blocks != r->nblocks &&
+				 !fault_strikes(PLANT_CANCEL_SENT)))
+			return;
+		elv_remove(&lun->elv, r);
+		r->left_blocks = r->todo_blocks = 0;
+	} else if (r->state != REQ_BLOCKED) {
+		return;
+	}
+	lun->stats.canceled++;
+	lun_finish(r, ECANCELED);
+}
+
+/* --- ending ------------------------------------------------------------------------- */
+
+static bool lun_is_quiet(const struct lun *lun)
+{
+	return !lun->qd.inflight && !elv_count(&lun->elv) && STAILQ_EMPTY(&lun->retry) &&
+	       STAILQ_EMPTY(&lun->delayed) && STAILQ_EMPTY(&lun->completed) && flush_is_idle(lun) &&
+	       !lun->lock.nreads && !lun->lock.nwrites;
+}
+
+void lun_stop(struct lun *lun, uint64_t grace_ns)
+{
+	if (lun->state < LUN_DRAINING) {
+		loop_timer_stop(lun->loop, &lun->no_path_timer);
+		loop_timer_stop(lun->loop, &lun->failback_timer);
+		lun_set_state(lun, lun->nusable && grace_ns ? LUN_DRAINING : LUN_STOPPING, "asked to stop");
+		loop_timer_in(lun->loop, &lun->stop_timer, grace_ns);
+	} else if (lun->state == LUN_DRAINING && !grace_ns) {
+		lun_set_state(lun, LUN_STOPPING, "asked to stop at once");
+	}
+	lun_dirty(lun);
+}
+
+void lun_stop_progress(struct lun *lun)
+{
+	struct path *p, *next;
+
+	TAILQ_FOREACH_SAFE (p, &lun->paths, link, next)
+		if (p->closed)
+			lun_path_closed(lun, p);
+	if (lun->state == LUN_DRAINING && lun_is_quiet(lun)) {
+		if (flush_is_needed(lun) && !lun->stop_flushed) {
+			lun->stop_flushed = true;
+			flush_force_round(lun);
+			lun_dirty(lun);
+		} else {
+			lun_set_state(lun, LUN_STOPPING, "drained and flushed");
+		}
+	}
+	if (lun->state != LUN_STOPPING)
+		return;
+	TAILQ_FOREACH_SAFE (p, &lun->paths, link, next)
+		lun_remove_path(lun, p, "stopping");
+	if (!lun->npaths) {
+		loop_timer_stop(lun->loop, &lun->stop_timer);
+		lun_set_state(lun, LUN_STOPPED, "no path is left");
+	}
+}
+
+/* --- observers, live changes, statistics ----------------------------------------------- */
+
+void lun_notify(struct lun *lun)
+{
+	loop_task_queue(lun->loop, &lun->notify_task);
+}
+
+void lun_observe(struct lun *lun, struct lun_observer *o)
+{
+	TAILQ_INSERT_TAIL(&lun->observers, o, link);
+}
+
+void lun_unobserve(struct lun *lun, struct lun_observer *o)
+{
+	TAILQ_REMOVE(&lun->observers, o, link);
+}
+
+void lun_set_selector(struct lun *lun, enum sel_kind kind)
+{
+	lun->par.selector = kind;
+	lun->sel = sel_by_kind(kind);
+	lun_dirty(lun);
+}
+
+void lun_set_depth(struct lun *lun, unsigned depth)
+{
+	lun->par.depth = MIN(depth, (unsigned)lun->cmds.n);
+	lun_update_limits(lun);
+	lun_dirty(lun);
+}
+
+const struct lun_params *lun_params(const struct lun *lun)
+{
+	return &lun->par;
+}
+
+const char *lun_elevator(const struct lun *lun)
+{
+	return lun->elv.ops->name;
+}
+
+void lun_get_stats(const struct lun *lun, struct lun_stats *ret)
+{
+	const struct cmd *cmd;
+
+	*ret = lun->stats;
+	ret->inflight = lun->qd.inflight;
+	ret->inflight_max = lun->qd.inflight_max;
+	ret->depth = lun->qd.limit;
+	ret->depth_shrunk = lun->qd.shrunk;
+	ret->queued = elv_count(&lun->elv);
+	STAILQ_FOREACH (cmd, &lun->retry, link)
+		ret->held_now++;
+	STAILQ_FOREACH (cmd, &lun->delayed, link)
+		ret->held_now++;
+	ret->buf_bytes = buf_in_use(lun->arena);
+	ret->buf_bytes_max = buf_high_water(lun->arena);
+}
+
+unsigned lun_get_groups(const struct lun *lun, struct lun_group_info *ret, unsigned max)
+{
+	const struct groups *gs = &lun->groups;
+
+	for (unsigned i = 0; i < gs->n && i < max; i++)
+		ret[i] = (struct lun_group_info){ .prio = gs->g[i].prio,
+						  .npaths = gs->g[i].npaths,
+						  .nusable = gs->g[i].nusable,
+						  .current = (int)i == gs->current };
+	return gs->n;
+}
+
+void lun_verify(struct lun *lun)
+{
+	unsigned inflight = 0, usable = 0, n = 0;
+	struct path *p;
+	struct cmd *cmd;
+
+	elv_verify(&lun->elv);
+	rangelock_verify(&lun->lock);
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		unsigned k = 0;
+
+		assert(lun->by_index[p->index] == p);
+		TAILQ_FOREACH (cmd, &p->cmds, inflight) {
+			assert(cmd->path == p);
+			k++;
+		}
+		assert(k == p->inflight);
+		inflight += k;
+		usable += path_is_usable(p);
+		n++;
+	}
+	assert(n == lun->npaths && usable == lun->nusable);
+	if (!fault_any)
+		assert(inflight == lun->qd.inflight);
+	assert(lun->qd.limit >= 1 && lun->qd.limit <= lun->qd.max);
+	assert((lun->groups.current >= 0) == (usable > 0));
+}

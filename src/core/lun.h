@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lun.h - the LUN: one queue, one account, many paths.  What exports, drivers'
+ * owners (daemon) and the control socket call.
+ *
+ * Everything is called in the loop's thread.
+ */
+#ifndef CORE_LUN_H
+#define CORE_LUN_H
+
+#include "base/hist.h"
+#include "base/limits.h"
+#include "base/policy.h"
+#include "core/req.h"
+#include "loop/loop.h"
+
+#include <sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lun;
+struct path;
+
+/* --- making one ------------------------------------------------------------ */
+
+struct lun_params {
+	char name[NAME_BYTES_MAX + 1];
+	/* Identity that every path must show in path_info.ident; drivers judge it, core only
+	 * compares paths with each other. Display here. */
+	char wwid[WWID_BYTES_MAX];
+	enum sel_kind selector;
+	unsigned rr_min_io; /* round-robin: commands before the next path, >= 1 */
+	enum elv_kind elevator;
+	/* deadline elevator, as in mq-deadline */
+	uint64_t read_expire_ns, write_expire_ns;
+	unsigned fifo_batch, writes_starved;
+	enum group_policy grouping;
+	enum failback_kind failback;
+	uint64_t failback_ns; /* FAILBACK_AFTER */
+	enum no_path_kind no_path;
+	unsigned no_path_checks;       /* NO_PATH_RETRY: that many polling intervals */
+	uint64_t polling_interval_ns;  /* between checks of a path */
+	uint64_t max_polling_interval_ns; /* back-off ends here */
+	enum flush_scope flush_scope; /* FLUSH_SCOPE_ALL where PATH_CAP_OWN_CACHE is set, too */
+	bool read_only;
+	/* Commands at the LUN, whatever the number of paths. 0 = auto: the largest depth that a
+	 * path reports (the kernel counts it per LUN and nexus), DEPTH_DEFAULT if none does. */
+	unsigned depth;
+	unsigned path_depth; /* cap per path; 0 = what the path says */
+	unsigned max_reqs;   /* requests of all clients */
+	uint64_t buffer_bytes; /* power of two */
+	uint32_t max_cmd_bytes; /* largest merged command; 0 = CMD_BYTES_MAX */
+	bool expect_paths; /* paths may still appear: an empty LUN holds requests, too */
+};
+
+void lun_params_default(struct lun_params *p);
+/* 0, -ENOMEM or -EINVAL (sizes out of base/limits.h). Copies @p. */
+int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret);
+/* Paths, requests and observers must be gone (asserted); see lun_stop(). Accepts NULL. */
+void lun_free(struct lun *lun);
+
+/* --- paths ------------------------------------------------------------------ */
+
+/* Core owns @p from here; the first check starts at once. 0, -ENOSPC (PATHS_MAX) or
+ * -ESHUTDOWN; on failure @p is still the caller's. */
+int lun_add_path(struct lun *lun, struct path *p);
+/* Close the path: nothing new is sent, what is in flight ends, then it is released. */
+void lun_remove_path(struct lun *lun, struct path *p, const char *why);
+struct path *lun_find_path(struct lun *lun, const char *name);
+/* In the order they were added; NULL at the end. */
+struct path *lun_next_path(struct lun *lun, struct path *prev);
+/* The administrator's: the path takes no data until reinstated. */
+void lun_fail_path(struct lun *lun, struct path *p);
+void lun_reinstate_path(struct lun *lun, struct path *p);
+
+/* --- geometry ---------------------------------------------------------------- */
+
+struct lun_geometry {
+	uint32_t block_bytes, phys_block_bytes;
+	uint64_t nblocks;
+	bool read_only, rotational, write_cache;
+	bool can_discard, can_zero, can_fast_zero, can_status;
+	uint32_t max_cmd_blocks; /* of one merged command now */
+	uint32_t discard_granularity_blocks;
+	char ident[256], product[64];
+};
+
+/* False until the first path has passed its check. Size and block size never change afterwards. */
+bool lun_geometry(const struct lun *lun, struct lun_geometry *ret);
+
+/* --- requests ------------------------------------------------------------------ */
+
+/* A request with a buffer of at least @data_bytes (0: none), state REQ_OWNED, fields zeroed.
+ * NULL when there is none now or somebody waits before the caller: see lun_wait_room(). */
+struct req *lun_req_get(struct lun *lun, size_t data_bytes);
+/* The submitter has no more use for it (and its data). In states REQ_OWNED and REQ_DONE only. */
+void lun_req_put(struct req *req);
+
+/* Be called back, in the order of asking, when lun_req_get() may succeed again. fn returns true
+ * when it got what it needs, false to stay first in the line. Called from a task, never from
+ * inside another lun_*() call. */
+struct lun_waiter {
+	bool (*fn)(struct lun_waiter *w);
+	TAILQ_ENTRY(lun_waiter) link;
+	bool waiting;
+};
+void lun_wait_room(struct lun *lun, struct lun_waiter *w);
+void lun_wait_cancel(struct lun *lun, struct lun_waiter *w);
+
+/* Hand @req to the LUN. Never calls done() itself. The range must lie inside the LUN and the
+ * kind of operation must be one that lun_geometry() offers (asserted: exports check clients).
+ * done() will find in req->err:
+ *   0           done; WRITE with FUA is stable; READ: data is valid
+ *   EIO         medium, hardware; no path and no_path_retry has ended
+ *   ENOSPC      thin provisioning pool is full
+ *   EPERM       write protected, reserved
+ *   EOPNOTSUPP  the LUN does not know the operation (DISCARD, STATUS, REQ_F_FAST_ZERO)
+ *   ESHUTDOWN   lun_stop(): the request did not run or its end is unknown; do not answer */
+void lun_submit(struct req *req);
+/* Its client has gone: a request of which nothing was sent ends with ECANCELED (done() is called
+ * from the next lun_run()); any other runs to its end. */
+void lun_cancel(struct req *req);
+
+/* --- state -------------------------------------------------------------------- */
+
+enum lun_state {
+	LUN_STARTING, /* no path has passed its check yet */
+	LUN_UP,	      /* a path is usable */
+	LUN_DARK,     /* none is; requests are held */
+	LUN_FAILING,  /* none is, and no_path_retry has ended: requests fail */
+	LUN_DRAINING, /* lun_stop(): what was accepted is carried out, nothing new is taken */
+	LUN_STOPPING, /* what was not sent is given up, paths close */
+	LUN_STOPPED,  /* no command is in flight, no path is left */
+};
+enum lun_state lun_get_state(const struct lun *lun);
+const char *lun_state_name(enum lun_state s);
+
+/* Told of changes of state, of paths and of the first geometry, from a task. */
+struct lun_observer {
+	void (*changed)(struct lun_observer *o, struct lun *lun);
+	TAILQ_ENTRY(lun_observer) link;
+};
+void lun_observe(struct lun *lun, struct lun_observer *o);
+void lun_unobserve(struct lun *lun, struct lun_observer *o);
+
+/* End: nothing new is taken (ESHUTDOWN). While a path is usable, what was accepted is carried
+ * out and caches are flushed, for at most @grace_ns; the rest ends with ESHUTDOWN, paths are
+ * closed. Then the state is LUN_STOPPED. A second call with 0 stops waiting. */
+void lun_stop(struct lun *lun, uint64_t grace_ns);
+
+/* --- live changes ---------------------------------------------------------------- */
+
+void lun_set_selector(struct lun *lun, enum sel_kind kind);
+/* 0 = auto */
+void lun_set_depth(struct lun *lun, unsigned depth);
+const struct lun_params *lun_params(const struct lun *lun);
+/* The elevator in force: what auto has chosen, too. */
+const char *lun_elevator(const struct lun *lun);
+
+/* --- statistics: read at any time, never written by readers ------------------------- */
+
+struct lun_stats {
+	uint64_t reqs[REQ_OP_NR], errors;
+	uint64_t bytes_read, bytes_written;
+	uint64_t cmds, merged;	 /* commands sent; requests that shared one */
+	uint64_t splits;	 /* merged commands taken apart after an error */
+	uint64_t retries, held;	 /* commands sent again; times the LUN went dark */
+	uint64_t blocked;	 /* requests that waited for an overlapping write */
+	uint64_t canceled, rmw;
+	uint64_t flush_rounds, flush_skipped;
+	uint64_t depth_shrunk;
+	unsigned inflight, inflight_max, depth; /* commands at the LUN; depth in force */
+	unsigned queued, held_now;		 /* requests in the elevator; commands to be sent again */
+	unsigned reqs_out;			 /* requests out of the pool */
+	uint64_t buf_bytes, buf_bytes_max;
+	uint64_t dark_ns, dark_since_ns;	 /* longest time without a path; since when now (0: is up) */
+	uint64_t gap_max_ns;			 /* longest time between two completions while busy */
+	struct hist queue_time;			 /* submit to first send */
+	struct hist latency[2];			 /* submit to done: reads, writes */
+};
+void lun_get_stats(const struct lun *lun, struct lun_stats *ret);
+struct lun_group_info {
+	int prio;
+	unsigned npaths, nusable;
+	bool current;
+};
+/* Number of groups; fills at most @max. */
+unsigned lun_get_groups(const struct lun *lun, struct lun_group_info *ret, unsigned max);
+
+/* Whole-structure check: elevator, range lock, account, states. Asserts. */
+void lun_verify(struct lun *lun);
+
+#endif

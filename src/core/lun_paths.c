@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lun_paths.c - paths come, change and go: what that does to groups, limits,
+ * geometry and the state of the LUN.
+ */
+#include "core/lun_priv.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- limits -------------------------------------------------------------------- */
+
+static uint32_t limit_min(uint32_t a, uint32_t b)
+{
+	return b && b < a ? b : a;
+}
+
+static unsigned lun_auto_depth(const struct lun *lun)
+{
+	const struct path *p;
+	unsigned depth = 0;
+
+	if (lun->par.depth)
+		return lun->par.depth;
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->info_valid)
+			depth = MAX(depth, p->info.depth);
+	return depth ? depth : DEPTH_DEFAULT;
+}
+
+void lun_update_limits(struct lun *lun)
+{
+	uint32_t bytes = lun->par.max_cmd_bytes ? lun->par.max_cmd_bytes : CMD_BYTES_MAX;
+	struct lun_limits lim = { .max_segs = CMD_SEGS_MAX, .caps = ~0u };
+	bool any_usable = lun->nusable > 0;
+	unsigned depth;
+	struct path *p;
+
+	if (!lun->geo_valid)
+		return;
+	lim.max_blocks = MAX(bytes / lun->geo.block_bytes, 1u);
+	lim.max_discard_blocks = lim.max_zero_blocks = UINT32_MAX;
+	depth = MIN(lun_auto_depth(lun), (unsigned)lun->cmds.n);
+	if (depth != lun->qd.max)
+		qdepth_set_max(&lun->qd, depth);
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		p->depth = lun->par.path_depth ? lun->par.path_depth : p->info.depth;
+		p->depth = p->depth ? MIN(p->depth, depth) : depth;
+		if (!p->info_valid || (any_usable && !path_is_usable(p)))
+			continue;
+		lim.max_blocks = limit_min(lim.max_blocks, p->info.max_blocks);
+		lim.max_segs = limit_min(lim.max_segs, p->info.max_segs);
+		lim.max_discard_blocks = limit_min(lim.max_discard_blocks, p->info.max_discard_blocks);
+		lim.max_zero_blocks = limit_min(lim.max_zero_blocks, p->info.max_zero_blocks);
+		lim.caps &= p->info.caps;
+	}
+	lun->limits = lim;
+	lun->geo.max_cmd_blocks = lim.max_blocks;
+}
+
+/* --- geometry and identity ------------------------------------------------------- */
+
+const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *buf, size_t size)
+{
+	const struct lun_geometry *g = &lun->geo;
+	uint32_t bs = info->block_bytes;
+
+	if (bs < BLOCK_BYTES_MIN || bs > BLOCK_BYTES_MAX || (bs & (bs - 1))) {
+		snprintf(buf, size, "its block size is %u bytes; %u to %u and a power of two can be served",
+			 bs, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
+		return buf;
+	}
+	if (!info->nblocks)
+		return "it has no blocks (no medium?)";
+	if (info->nblocks > INT64_MAX / bs)
+		return "its size does not fit 63 bits of bytes";
+	if (!lun->geo_valid)
+		return NULL;
+	if (bs != g->block_bytes)
+		snprintf(buf, size, "its block size is %u bytes, the LUN's is %u", bs, g->block_bytes);
+	else if (info->nblocks != g->nblocks && !fault_strikes(PLANT_SIZE_IGNORED))
+		snprintf(buf, size, "its size is %llu blocks, the LUN's is %llu",
+			 (unsigned long long)info->nblocks, (unsigned long long)g->nblocks);
+	else if (strcmp(info->ident, g->ident) != 0)
+		snprintf(buf, size, "its identity is %.64s, the LUN's is %.64s", info->ident, g->ident);
+	else if (info->read_only && !g->read_only)
+		return "it is write-protected, the LUN is not";
+	else
+		return NULL;
+	return buf;
+}
+
+void lun_learn(struct lun *lun, const struct path_info *info)
+{
+	struct lun_geometry *g = &lun->geo;
+
+	if (lun->geo_valid) {
+		g->write_cache |= info->write_cache;
+		return;
+	}
+	g->block_bytes = info->block_bytes;
+	g->phys_block_bytes = MAX(info->phys_block_bytes, info->block_bytes);
+	g->nblocks = info->nblocks;
+	g->read_only = info->read_only || lun->par.read_only;
+	g->rotational = info->rotational;
+	g->write_cache = info->write_cache;
+	g->can_discard = !g->read_only && (info->caps & PATH_CAP_DISCARD);
+	g->can_zero = !g->read_only;
+	g->can_fast_zero = g->can_zero && (info->caps & PATH_CAP_WRITE_ZEROES) &&
+			   (info->caps & PATH_CAP_FAST_ZERO);
+	g->can_status = info->caps & PATH_CAP_STATUS;
+	g->discard_granularity_blocks = MAX(info->discard_granularity_blocks, 1u);
+	snprintf(g->ident, sizeof(g->ident), "%s", info->ident);
+	snprintf(g->product, sizeof(g->product), "%s", info->product);
+	lun->geo_valid = true;
+	if (lun->par.elevator == ELV_AUTO)
+		elv_set_policy(&lun->elv, g->rotational ? ELV_DEADLINE : ELV_FIFO);
+	lun_update_limits(lun);
+	log_info("%s, %llu blocks of %u bytes%s%s, elevator %s", g->product,
+		 (unsigned long long)g->nblocks, g->block_bytes, g->read_only ? ", read-only" : "",
+		 g->rotational ? ", rotating" : "", lun->elv.ops->name);
+}
+
+bool lun_geometry(const struct lun *lun, struct lun_geometry *ret)
+{
+	if (lun->geo_valid)
+		*ret = lun->geo;
+	return lun->geo_valid;
+}
+
+/* --- groups ------------------------------------------------------------------------ */
+
+static void lun_switch_group(struct lun *lun, int to)
+{
+	struct groups *gs = &lun->groups;
+
+	if (gs->current == to)
+		return;
+	groups_choose(gs, to);
+	if (to >= 0 && gs->n > 1)
+		log_notice("group %d (priority %d, %u paths usable) carries the I/O now", to,
+			   gs->g[to].prio, gs->g[to].nusable);
+}
+
+void lun_failback_due(struct loop_timer *t)
+{
+	struct lun *lun = container_of(t, struct lun, failback_timer);
+
+	lun_switch_group(lun, groups_best(&lun->groups));
+	lun_dirty(lun);
+}
+
+static void lun_choose_group(struct lun *lun)
+{
+	struct groups *gs = &lun->groups;
+	int best = groups_best(gs);
+
+	if (best == gs->current) {
+		loop_timer_stop(lun->loop, &lun->failback_timer);
+		return;
+	}
+	if (gs->current < 0 || lun->par.failback == FAILBACK_IMMEDIATE) {
+		lun_switch_group(lun, best);
+		return;
+	}
+	if (lun->par.failback == FAILBACK_AFTER && !loop_timer_running(&lun->failback_timer))
+		loop_timer_in(lun->loop, &lun->failback_timer, lun->par.failback_ns);
+}
+
+/* --- state --------------------------------------------------------------------------- */
+
+enum lun_state lun_get_state(const struct lun *lun)
+{
+	return lun->state;
+}
+
+void lun_set_state(struct lun *lun, enum lun_state to, const char *why)
+{
+	enum lun_state from = lun->state;
+	uint64_t now = loop_now_ns(lun->loop);
+
+	if (from == to)
+		return;
+	lun->state = to;
+	if (to == LUN_DARK || (to == LUN_FAILING && !lun->stats.dark_since_ns))
+		lun->stats.dark_since_ns = now;
+	if (to == LUN_UP && lun->stats.dark_since_ns) {
+		lun->stats.dark_ns = MAX(lun->stats.dark_ns, now - lun->stats.dark_since_ns);
+		lun->stats.dark_since_ns = 0;
+	}
+	if (to == LUN_DARK || to == LUN_FAILING)
+		log_err("LUN %s -> %s: %s", lun_state_name(from), lun_state_name(to), why);
+	else
+		log_notice("LUN %s -> %s: %s", lun_state_name(from), lun_state_name(to), why);
+	lun_notify(lun);
+	lun_dirty(lun);
+}
+
+static bool lun_is_available(const struct lun *lun)
+{
+	const struct path *p;
+
+	if (lun->par.expect_paths)
+		return true;
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (path_is_available(p))
+			return true;
+	return false;
+}
+
+void lun_no_path_expired(struct loop_timer *t)
+{
+	struct lun *lun = container_of(t, struct lun, no_path_timer);
+
+	lun->no_path_over = !fault_strikes(PLANT_HOLD_FOREVER);
+	if (lun->state == LUN_DARK && lun->no_path_over)
+		lun_set_state(lun, LUN_FAILING, "no_path_retry has ended, requests fail now");
+}
+
+/* A path under its check is not lost: what it is will be known soon. */
+static bool lun_is_checking(const struct lun *lun)
+{
+	const struct path *p;
+
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->state == PATH_FOUND || p->state == PATH_CHECKING)
+			return true;
+	return false;
+}
+
+/* Without a usable path: why requests fail at once, NULL if they are held. */
+static const char *lun_why_fail(const struct lun *lun)
+{
+	if (!lun_is_available(lun))
+		return "no path is left, and none can return";
+	if (lun->no_path_over)
+		return "no_path_retry has ended, and no path has proven itself since";
+	if (lun->par.no_path == NO_PATH_FAIL && !lun_is_checking(lun))
+		return "no usable path, no_path_retry is fail";
+	return NULL;
+}
+
+static void lun_go_dark(struct lun *lun)
+{
+	const char *why = lun_why_fail(lun);
+
+	lun->stats.held++;
+	if (why) {
+		lun_set_state(lun, LUN_FAILING, why);
+		return;
+	}
+	lun_set_state(lun, LUN_DARK, "no usable path, requests are held");
+	/* From the first moment without a path: see lun_path_proven(). */
+	if (lun->par.no_path == NO_PATH_RETRY && !loop_timer_running(&lun->no_path_timer))
+		loop_timer_in(lun->loop, &lun->no_path_timer,
+			      lun->par.no_path_checks * lun->par.polling_interval_ns);
+}
+
+/* A command or a second check was good: the time without a path has ended. Until then it goes on,
+ * so that a path which answers its checks and nothing else cannot hold requests for ever. */
+void lun_path_proven(struct lun *lun)
+{
+	if (lun->state != LUN_UP)
+		return;
+	lun->no_path_over = false;
+	loop_timer_stop(lun->loop, &lun->no_path_timer);
+}
+
+static void lun_update_state(struct lun *lun)
+{
+	const char *why;
+
+	if (lun->nusable && lun->state < LUN_DRAINING && lun->state != LUN_UP) {
+		lun_set_state(lun, LUN_UP, "a path is usable");
+		return;
+	}
+	switch (lun->state) {
+	case LUN_STARTING:
+		/* The size is known, clients may ask: what they wait for is bounded, too. */
+		if (lun->geo_valid && !lun_is_checking(lun))
+			lun_go_dark(lun);
+		return;
+	case LUN_FAILING:
+		return;
+	case LUN_DARK:
+		why = lun_why_fail(lun);
+		if (why)
+			lun_set_state(lun, LUN_FAILING, why);
+		return;
+	case LUN_UP:
+		if (!lun->nusable)
+			lun_go_dark(lun);
+		return;
+	case LUN_DRAINING:
+		if (!lun->nusable)
+			lun_set_state(lun, LUN_STOPPING, "no usable path to drain to");
+		return;
+	case LUN_STOPPING:
+	case LUN_STOPPED:
+		return;
+	}
+}
+
+const char *lun_state_name(enum lun_state s)
+{
+	static const char *const names[] = {
+		[LUN_STARTING] = "starting", [LUN_UP] = "up",		  [LUN_DARK] = "dark",
+		[LUN_FAILING] = "failing",   [LUN_DRAINING] = "draining", [LUN_STOPPING] = "stopping",
+		[LUN_STOPPED] = "stopped",
+	};
+
+	return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "?";
+}
+
+/* --- a path has changed --------------------------------------------------------------- */
+
+void lun_path_changed(struct lun *lun, struct path *changed)
+{
+	struct path *all[PATHS_MAX], *p;
+	unsigned n = 0;
+
+	lun->nusable = 0;
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		all[n++] = p;
+		lun->nusable += path_is_usable(p);
+	}
+	if (changed && !path_is_usable(changed))
+		sel_forget(&lun->sel_state, changed);
+	groups_build(&lun->groups, lun->par.grouping, all, n);
+	lun_choose_group(lun);
+	lun_update_limits(lun);
+	lun_update_state(lun);
+	lun_notify(lun);
+	lun_dirty(lun);
+}
+
+int lun_add_path(struct lun *lun, struct path *p)
+{
+	unsigned i;
+
+	if (lun->state >= LUN_DRAINING)
+		return -ESHUTDOWN;
+	for (i = 0; i < PATHS_MAX && lun->by_index[i]; i++)
+		;
+	if (i == PATHS_MAX)
+		return -ENOSPC;
+	path_init(p, lun, i);
+	lun->by_index[i] = p;
+	TAILQ_INSERT_TAIL(&lun->paths, p, link);
+	lun->npaths++;
+	log_info("%s: added (%s%s%s)", p->name, p->ops->name, p->dev[0] ? ", " : "", p->dev);
+	lun_path_changed(lun, p);
+	probe_now(p, true);
+	return 0;
+}
+
+void lun_remove_path(struct lun *lun, struct path *p, const char *why)
+{
+	assert(p->lun == lun);
+	path_event(p, PEV_REMOVE, why);
+}
+
+static void cmd_forget_path(struct cmd *cmd, const struct path *p)
+{
+	if (cmd->pin == p)
+		cmd->pin = NULL;
+	if (cmd->owed == p)
+		cmd->owed = NULL;
+	if (cmd->prefer == p)
+		cmd->prefer = NULL;
+	if (cmd->last == p)
+		cmd->last = NULL;
+	cmd->tried[p->index / 64] &= ~(1ull << (p->index % 64));
+}
+
+/* Wherever it is: one that is in flight on another path may be sent again later. */
+static void cmds_forget_path(struct lun *lun, const struct path *p)
+{
+	const struct path *other;
+	struct cmd *cmd;
+
+	STAILQ_FOREACH (cmd, &lun->retry, link)
+		cmd_forget_path(cmd, p);
+	STAILQ_FOREACH (cmd, &lun->delayed, link)
+		cmd_forget_path(cmd, p);
+	TAILQ_FOREACH (other, &lun->paths, link)
+		TAILQ_FOREACH (cmd, &other->cmds, inflight)
+			cmd_forget_path(cmd, p);
+}
+
+/* The driver is done with @p; its last commands may still be in the completed list. */
+void lun_path_closed(struct lun *lun, struct path *p)
+{
+	if (!p->closed || p->inflight)
+		return; /* lun_stop_progress() and the next turn come back */
+	assert(p->state == PATH_GONE && !p->probe_running);
+	probe_stop(p);
+	cmds_forget_path(lun, p);
+	flush_path_gone(lun, p);
+	sel_forget(&lun->sel_state, p);
+	TAILQ_REMOVE(&lun->paths, p, link);
+	lun->by_index[p->index] = NULL;
+	lun->npaths--;
+	log_info("%s: removed", p->name);
+	lun_path_changed(lun, NULL);
+	p->ops->release(p);
+}
+
+struct path *lun_find_path(struct lun *lun, const char *name)
+{
+	struct path *p;
+
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (strcmp(p->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+struct path *lun_next_path(struct lun *lun, struct path *prev)
+{
+	return prev ? TAILQ_NEXT(prev, link) : TAILQ_FIRST(&lun->paths);
+}
+
+void lun_fail_path(struct lun *lun, struct path *p)
+{
+	path_event(p, PEV_DISABLE, "failed by the administrator");
+}
+
+void lun_reinstate_path(struct lun *lun, struct path *p)
+{
+	if (p->state == PATH_DISABLED)
+		path_event(p, PEV_ENABLE, "reinstated by the administrator");
+	else
+		probe_now(p, p->state != PATH_ACTIVE);
+}

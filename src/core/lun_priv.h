@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lun_priv.h - the LUN's inside, shared by core's own files only.
+ *
+ *   lun.c          making, ending, submitting, statistics
+ *   lun_pool.c     requests, buffers and who waits for them
+ *   lun_run.c      one turn: reap, finish, dispatch
+ *   lun_cmd.c      commands: built from the elevator, advanced, split
+ *   lun_verdict.c  verdict -> action: the one switch
+ *   lun_paths.c    paths come, go and change: groups, limits, LUN state
+ *   flush.c        flush rounds
+ *   path.c probe.c the path's state table and its checks
+ */
+#ifndef CORE_LUN_PRIV_H
+#define CORE_LUN_PRIV_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/fault.h"
+#include "base/pool.h"
+#include "base/units.h"
+#include "core/cmd.h"
+#include "core/elv.h"
+#include "core/group.h"
+#include "core/lun.h"
+#include "core/path.h"
+#include "core/qdepth.h"
+#include "core/rangelock.h"
+#include "core/sel.h"
+
+STAILQ_HEAD(cmd_list, cmd);
+TAILQ_HEAD(path_list, path);
+
+/* Smallest limits of the usable paths (of all checked ones if none is usable). */
+struct lun_limits {
+	uint32_t max_blocks, max_segs, max_discard_blocks, max_zero_blocks;
+	unsigned caps; /* what all of them can do */
+};
+
+/* A flush round covers every request that asked before it started. */
+struct flush_engine {
+	struct req_list waiting; /* for the next round */
+	struct req_list running; /* of this round */
+	unsigned ncmds;		 /* commands of this round that have not ended */
+	int err;		 /* first error of this round */
+	bool active;		 /* a round runs */
+	bool dirty;		 /* a path that has gone was: any flush covers it */
+	bool lost;		 /* an acknowledged write is: the next flush has to say so */
+};
+
+struct lun {
+	struct loop *loop;
+	struct lun_params par;
+	enum lun_state state;
+	uint64_t now_ns; /* of this turn */
+
+	bool geo_valid;
+	struct lun_geometry geo;
+	struct lun_limits limits;
+
+	struct path_list paths; /* all, in the order they were added */
+	unsigned npaths, nusable;
+	struct path *by_index[PATHS_MAX];
+	struct groups groups;
+	const struct sel_ops *sel;
+	struct sel_state sel_state;
+
+	struct elv elv;
+	struct rangelock lock;
+	struct qdepth qd;
+	struct flush_engine flush;
+
+	struct cmd_list completed; /* ended, verdict not acted on yet */
+	struct cmd_list retry;	   /* to be sent before anything new */
+	struct cmd_list delayed;   /* V_LATER: by due_ns */
+	struct req_list finished;  /* done() is due */
+	uint64_t next_seq;
+
+	struct pool reqs, cmds;
+	struct buf_arena *arena;
+	uint8_t *zeroes; /* written where a path cannot WRITE_ZEROES */
+	size_t zeroes_bytes;
+	TAILQ_HEAD(, lun_waiter) waiters;
+	bool serving_waiter; /* lun_req_get() is called for the first in the line */
+
+	struct loop_task run_task, room_task, notify_task;
+	struct loop_timer delay_timer, no_path_timer, failback_timer, stop_timer;
+	TAILQ_HEAD(, lun_observer) observers;
+	bool stop_flushed;
+	bool no_path_over; /* no_path_retry has ended, and no path has been proven since */
+
+	struct log_limit error_log;
+	struct lun_stats stats;
+	uint64_t last_done_ns; /* of the last completion, 0 when idle */
+};
+
+/* Commands that only a split may take: one that must be split before it can be sent would
+ * otherwise wait for commands that wait for the same. */
+#define CMDS_FOR_SPLITS 4u
+
+/* Blocks that one zero-writing command can carry. */
+#define LUN_ZEROES_BYTES (256u * KIB)
+
+/* lun_run.c */
+void lun_dirty(struct lun *lun); /* something happened: run in this turn's decide phase */
+void lun_run_task(struct loop_task *t);
+void lun_unlock(struct req *r);		 /* what waited for its range goes on */
+void lun_finish(struct req *r, int err); /* queue done() */
+void lun_enter_phase(struct req *r);	 /* put r into elevator or flush engine by its phase */
+void req_part_done(struct req *r, uint32_t nblocks, int err);
+void lun_fail_queued(struct lun *lun, int err);
+struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd);
+
+/* lun.c */
+void lun_stop_progress(struct lun *lun);
+
+/* lun_cmd.c */
+struct cmd *cmd_get(struct lun *lun);	    /* NULL when only the reserve for splits is left */
+void cmd_put(struct lun *lun, struct cmd *cmd);
+struct cmd *cmd_build(struct lun *lun);
+uint64_t cmd_bytes(const struct lun *lun, const struct cmd *cmd);
+void cmd_advance(struct lun *lun, struct cmd *cmd, uint32_t nblocks);
+struct cmd *cmd_split(struct lun *lun, struct cmd *cmd);
+void cmd_write_zeroes_by_hand(struct lun *lun, struct cmd *cmd);
+void cmd_end(struct lun *lun, struct cmd *cmd, int err); /* all parts are done with @err */
+bool cmd_fits(const struct lun *lun, const struct cmd *cmd);
+
+/* lun_verdict.c */
+void lun_act(struct lun *lun, struct cmd *cmd);
+
+/* lun_paths.c */
+void lun_path_changed(struct lun *lun, struct path *p);
+void lun_update_limits(struct lun *lun);
+void lun_learn(struct lun *lun, const struct path_info *info);
+/* NULL if @info fits the LUN, else what does not, in words (static or in @buf). */
+const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *buf, size_t size);
+void lun_path_closed(struct lun *lun, struct path *p);
+void lun_path_proven(struct lun *lun);
+void lun_no_path_expired(struct loop_timer *t);
+void lun_failback_due(struct loop_timer *t);
+void lun_notify(struct lun *lun);
+void lun_set_state(struct lun *lun, enum lun_state to, const char *why);
+
+/* lun_pool.c */
+int lun_pool_init(struct lun *lun);
+void lun_pool_fini(struct lun *lun);
+void lun_room_task(struct loop_task *t);
+void lun_room(struct lun *lun);
+
+/* flush.c */
+void flush_init(struct flush_engine *f);
+void flush_add(struct lun *lun, struct req *r);
+void flush_start_round(struct lun *lun);
+bool flush_is_idle(const struct lun *lun);
+bool flush_is_needed(const struct lun *lun); /* some acknowledged write may be volatile */
+void flush_force_round(struct lun *lun);     /* a round that nobody asked for */
+void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err);
+void flush_fail_waiting(struct lun *lun, int err);
+/* An acknowledged write has failed later (deferred error): the next round that somebody asked for
+ * ends with EIO. */
+void flush_lost(struct lun *lun);
+void flush_path_gone(struct lun *lun, const struct path *p);
+
+/* path.c, probe.c */
+void path_init(struct path *p, struct lun *lun, unsigned index);
+void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns);
+void path_account_end(struct path *p, struct cmd *cmd, uint64_t now_ns);
+void path_start_close(struct path *p);
+/* Usable, or it will be known in a moment: what is in its own cache is flushed there. */
+static inline bool path_keeps_cache(const struct path *p)
+{
+	return path_is_usable(p) || p->state == PATH_CHECKING;
+}
+void probe_init(struct path *p);
+void probe_stop(struct path *p);
+/* Check soon: @full before data may flow. */
+void probe_now(struct path *p, bool full);
+void probe_reschedule(struct path *p);
+/* What a running check finds is out of date: it brings nothing back, another one follows. */
+void probe_doubt(struct path *p);
+
+/* verify.c */
+#ifdef VERIFY
+#define lun_verify_turn(lun) lun_verify(lun)
+#else
+#define lun_verify_turn(lun) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * path.c - one path: its state table, its part of the account, what drivers
+ * call.
+ *
+ *               CHECK     UP      STANDBY  UNAVAIL  TRANSIT  DOWN    DISABLE   ENABLE  REMOVE
+ *   found       checking  active  standby  unavail. trans.   failed  disabled  -       gone
+ *   checking    -         active  standby  unavail. trans.   failed  disabled  -       gone
+ *   active      checking  -       standby  unavail. trans.   failed  disabled  -       gone
+ *   standby     checking  active  -        unavail. trans.   failed  disabled  -       gone
+ *   unavailable checking  active  standby  -        trans.   failed  disabled  -       gone
+ *   transition. checking  active  standby  unavail. -        failed  disabled  -       gone
+ *   suspect     checking  active  standby  unavail. trans.   failed  disabled  -       gone
+ *   failed      -         active  standby  unavail. trans.   -       disabled  -       gone
+ *   marginal    checking  active  standby  unavail. trans.   failed  disabled  -       gone
+ *   disabled    -         -       -        -        -        -       -         found   gone
+ *   gone        -         -       -        -        -        -       -         -       -
+ */
+#include "core/lun_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STAY PATH_STATE_NR
+
+static const uint8_t path_moves[PATH_STATE_NR][PEV_NR] = {
+#define ROW(check, up, standby, unavail, trans, down, disable, enable)                             \
+	{                                                                                          \
+		[PEV_CHECK] = (check), [PEV_UP] = (up), [PEV_STANDBY] = (standby),                 \
+		[PEV_UNAVAILABLE] = (unavail), [PEV_TRANSITIONING] = (trans), [PEV_DOWN] = (down), \
+		[PEV_DISABLE] = (disable), [PEV_ENABLE] = (enable), [PEV_REMOVE] = PATH_GONE,      \
+	}
+	[PATH_FOUND] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
+			   PATH_TRANSITIONING, PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_CHECKING] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
+			      PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_ACTIVE] = ROW(PATH_CHECKING, STAY, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
+			    PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_STANDBY] = ROW(PATH_CHECKING, PATH_ACTIVE, STAY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
+			     PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_UNAVAILABLE] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, STAY, PATH_TRANSITIONING,
+				 PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_TRANSITIONING] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, STAY,
+				   PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_SUSPECT] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
+			     PATH_TRANSITIONING, PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_FAILED] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
+			    STAY, PATH_DISABLED, STAY),
+	[PATH_MARGINAL] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
+			      PATH_TRANSITIONING, PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_DISABLED] = ROW(STAY, STAY, STAY, STAY, STAY, STAY, STAY, PATH_FOUND),
+	[PATH_GONE] = { STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY },
+#undef ROW
+};
+
+bool path_is_usable(const struct path *p)
+{
+	return p->state == PATH_ACTIVE;
+}
+
+bool path_is_available(const struct path *p)
+{
+	return p->state != PATH_GONE;
+}
+
+bool path_has_room(const struct path *p)
+{
+	return !p->no_room && (p->inflight < p->depth || fault_strikes(PLANT_PATH_DEPTH));
+}
+
+void path_init(struct path *p, struct lun *lun, unsigned index)
+{
+	p->lun = lun;
+	p->index = index;
+	p->state = PATH_FOUND;
+	p->state_since_ns = loop_now_ns(lun->loop);
+	p->dirty = true;
+	p->depth = 1;
+	TAILQ_INIT(&p->cmds);
+	probe_init(p);
+}
+
+static void path_log_move(const struct path *p, enum path_state from, const char *why)
+{
+	bool bad = from == PATH_ACTIVE || p->state == PATH_FAILED || p->state == PATH_DISABLED;
+
+	if (p->state == PATH_CHECKING)
+		log_debug("%s: %s -> %s: %s", p->name, path_state_name(from), path_state_name(p->state), why);
+	else if (bad)
+		log_warn("%s: %s -> %s: %s", p->name, path_state_name(from), path_state_name(p->state), why);
+	else
+		log_notice("%s: %s -> %s: %s", p->name, path_state_name(from), path_state_name(p->state),
+			   why);
+}
+
+void path_event(struct path *p, enum path_event ev, const char *why)
+{
+	enum path_state from = p->state, to;
+
+	assert(from < PATH_STATE_NR && ev < PEV_NR);
+	if (ev == PEV_DOWN)
+		probe_doubt(p);
+	to = path_moves[from][ev];
+	if (to == STAY)
+		return;
+	p->state = to;
+	p->state_since_ns = loop_now_ns(p->lun->loop);
+	snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
+	path_log_move(p, from, p->why);
+	switch (to) {
+	case PATH_FAILED:
+		p->stats.failures++;
+		probe_reschedule(p);
+		break;
+	case PATH_FOUND:
+		probe_now(p, true);
+		break;
+	case PATH_DISABLED:
+		probe_stop(p);
+		break;
+	case PATH_GONE:
+		probe_stop(p);
+		path_start_close(p);
+		break;
+	case PATH_ACTIVE:
+	case PATH_CHECKING:
+	case PATH_STANDBY:
+	case PATH_UNAVAILABLE:
+	case PATH_TRANSITIONING:
+	case PATH_SUSPECT:
+	case PATH_MARGINAL:
+	case PATH_STATE_NR:
+		break;
+	}
+	lun_path_changed(p->lun, p);
+}
+
+/* --- account ----------------------------------------------------------------- */
+
+void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns)
+{
+	uint64_t bytes = cmd_bytes(p->lun, cmd);
+
+	cmd->sent_ns = now_ns;
+	cmd->last = p;
+	TAILQ_INSERT_TAIL(&p->cmds, cmd, inflight);
+	p->inflight++;
+	if (p->inflight > p->stats.inflight_max)
+		p->stats.inflight_max = p->inflight;
+	p->inflight_bytes += bytes;
+	p->last_used_ns = now_ns;
+	p->to_flush = true;
+	p->stats.cmds[cmd->op]++;
+	p->stats.reqs += cmd->nsegs;
+	if (cmd->op == CMD_READ)
+		p->stats.bytes_read += bytes;
+	else if (cmd->op == CMD_WRITE)
+		p->stats.bytes_written += bytes;
+}
+
+void path_account_end(struct path *p, struct cmd *cmd, uint64_t now_ns)
+{
+	assert(p->inflight > 0);
+	TAILQ_REMOVE(&p->cmds, cmd, inflight);
+	p->inflight--;
+	p->inflight_bytes -= cmd_bytes(p->lun, cmd);
+	p->stats.errors[cmd->outcome.verdict]++;
+	hist_add(&p->stats.service, now_ns - cmd->sent_ns);
+	/* Whatever became of it, some of it may be in a cache. */
+	if (cmd->op == CMD_WRITE || cmd->op == CMD_WRITE_ZEROES || cmd->op == CMD_DISCARD)
+		if ((!(cmd->flags & CMD_F_FUA) || cmd->outcome.verdict != V_OK) &&
+		    !fault_strikes(PLANT_CLEAN_WRITE))
+			p->dirty = true;
+}
+
+/* --- what drivers call --------------------------------------------------------- */
+
+void path_complete(struct cmd *cmd)
+{
+	struct lun *lun = cmd->path->lun;
+
+	assert(cmd->outcome.verdict < V_NR);
+	STAILQ_INSERT_TAIL(&lun->completed, cmd, link);
+	lun_dirty(lun);
+}
+
+void path_room(struct path *p)
+{
+	if (!p->no_room || fault_strikes(PLANT_ROOM_LOST))
+		return;
+	p->no_room = false;
+	lun_dirty(p->lun);
+}
+
+void path_lost(struct path *p, const char *why)
+{
+	path_event(p, PEV_DOWN, why);
+}
+
+void path_start_close(struct path *p)
+{
+	assert(!p->close_started);
+	p->close_started = true;
+	p->ops->close(p);
+}
+
+void path_closed(struct path *p)
+{
+	assert(p->close_started && !p->closed);
+	p->closed = true;
+	/* Commands that ended just now are still in core's list: leave after them. */
+	lun_dirty(p->lun);
+	lun_path_closed(p->lun, p);
+}
+
+const char *path_state_name(enum path_state s)
+{
+	static const char *const names[PATH_STATE_NR] = {
+		[PATH_FOUND] = "found",
+		[PATH_CHECKING] = "checking",
+		[PATH_ACTIVE] = "active",
+		[PATH_STANDBY] = "standby",
+		[PATH_UNAVAILABLE] = "unavailable",
+		[PATH_TRANSITIONING] = "transitioning",
+		[PATH_SUSPECT] = "suspect",
+		[PATH_FAILED] = "failed",
+		[PATH_MARGINAL] = "marginal",
+		[PATH_DISABLED] = "disabled",
+		[PATH_GONE] = "gone",
+	};
+
+	return s < PATH_STATE_NR ? names[s] : "?";
+}
+
+const char *access_state_name(enum access_state s)
+{
+	static const char *const names[] = {
+		[ACCESS_ACTIVE] = "active/optimized",
+		[ACCESS_NONOPTIMIZED] = "active/non-optimized",
+		[ACCESS_STANDBY] = "standby",
+		[ACCESS_UNAVAILABLE] = "unavailable",
+		[ACCESS_TRANSITIONING] = "transitioning",
+	};
+
+	return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "?";
+}

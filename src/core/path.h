@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * path.h - one way to the LUN, as core sees it: state table, account,
+ * counters.
+ *
+ *   usable     commands may be sent now
+ *   available  it may become usable again; requests are held for it
+ */
+#ifndef CORE_PATH_H
+#define CORE_PATH_H
+
+#include "base/hist.h"
+#include "base/limits.h"
+#include "base/verdict.h"
+#include "core/cmd.h"
+#include "core/path_ops.h"
+#include "loop/loop.h"
+
+#include <sys/queue.h>
+
+struct lun;
+
+enum path_state {
+	PATH_FOUND,	    /* added, nothing known yet */
+	PATH_CHECKING,	    /* its re-entry check runs; no data before it ends */
+	PATH_ACTIVE,	    /* usable (optimized or not: see access) */
+	PATH_STANDBY,	    /* healthy, its port group does not serve */
+	PATH_UNAVAILABLE,   /* as standby; fewer commands are answered */
+	PATH_TRANSITIONING, /* the port group is changing state */
+	PATH_SUSPECT,	    /* a command is overdue */
+	PATH_FAILED,	    /* does not answer; checked from time to time */
+	PATH_MARGINAL,	    /* answers, but badly: used only if nothing better is left */
+	PATH_DISABLED,	    /* by the administrator, or another LUN's identity was found */
+	PATH_GONE,	    /* closing; leaves the LUN when the driver is done */
+	PATH_STATE_NR
+};
+
+enum path_event {
+	PEV_CHECK,	    /* a full check starts */
+	PEV_UP,		    /* check: serves data */
+	PEV_STANDBY,	    /* check or command: access state */
+	PEV_UNAVAILABLE,
+	PEV_TRANSITIONING,
+	PEV_DOWN,	    /* check failed, command said V_FAIL, device lost */
+	PEV_DISABLE,	    /* administrator, or identity */
+	PEV_ENABLE,	    /* administrator */
+	PEV_REMOVE,
+	PEV_NR
+};
+
+struct path_stats {
+	uint64_t cmds[CMD_OP_NR], bytes_read, bytes_written;
+	uint64_t reqs;		 /* requests carried: > commands where they were merged */
+	uint64_t errors[V_NR];	 /* completions by verdict */
+	uint64_t failures;	 /* moves into PATH_FAILED */
+	uint64_t checks, checks_failed;
+	uint64_t busy_again;	 /* submit() said -EAGAIN */
+	uint32_t inflight_max;
+	struct hist service;	 /* from send to completion */
+};
+
+struct path {
+	/* --- set by the driver before lun_add_path() -------------------------- */
+	const struct path_ops *ops;
+	char name[PATH_NAME_BYTES]; /* "/dev/sg3" */
+	char dev[32];		    /* "2:0:0:1", "7:4"; for display */
+	int host;		    /* failure domain: SCSI host number, -1 unknown */
+	int numa_node;		    /* -1 unknown */
+
+	/* --- core's; read by ctl ------------------------------------------------ */
+	struct lun *lun;
+	unsigned index; /* 0..PATHS_MAX-1 within the LUN, stable while it exists */
+	enum path_state state;
+	uint64_t state_since_ns;
+	char why[160];	       /* cause of the last move, in words */
+	struct path_info info; /* of the last good full check */
+	bool info_valid;
+	bool dirty;    /* wrote since its last good flush; at first: an earlier process may have */
+	bool flush_due; /* the running flush round has still to visit it */
+	bool no_room;  /* submit() said -EAGAIN and path_room() has not come */
+	bool to_flush; /* ops->flush is due in this lun_run() */
+	unsigned inflight; /* commands at the driver */
+	uint64_t inflight_bytes;
+	unsigned depth;	       /* cap in force */
+	uint64_t last_used_ns, use_seq;
+	unsigned prio;
+	unsigned group; /* index into the LUN's groups */
+	unsigned streak; /* VF_STREAK outcomes in a row */
+	struct path_stats stats;
+
+	/* --- private to path.c and probe.c ---------------------------------------- */
+	TAILQ_ENTRY(path) link;
+	TAILQ_HEAD(, cmd) cmds; /* in flight, oldest first */
+	struct loop_timer probe_timer;
+	bool probe_running, probe_again, probe_again_full;
+	uint64_t probe_interval_ns;
+	bool close_started, closed;
+};
+
+bool path_is_usable(const struct path *p);
+bool path_is_available(const struct path *p);
+/* Usable and below its cap. */
+bool path_has_room(const struct path *p);
+/* The one place that moves a path: looks the move up, asserts on an impossible one, logs it once
+ * with @why, starts and stops what the new state needs, tells the LUN. */
+void path_event(struct path *p, enum path_event ev, const char *why);
+const char *path_state_name(enum path_state s);
+const char *access_state_name(enum access_state s);
+
+#endif

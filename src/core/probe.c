@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * probe.c - when a path is checked, and what the answer makes of it.
+ *
+ * A healthy path is checked less and less often (polling_interval doubling to
+ * max_polling_interval), any other every polling_interval.  A path carries
+ * data only after a full check: identity, size, access state.
+ */
+#include "core/lun_priv.h"
+
+#include "base/prng.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static void probe_start(struct path *p, bool full)
+{
+	assert(!p->probe_running && p->state != PATH_GONE && p->state != PATH_DISABLED);
+	loop_timer_stop(p->lun->loop, &p->probe_timer);
+	p->probe_running = true;
+	p->probe_again = p->probe_again_full = false;
+	p->stats.checks++;
+	/* Doubtful or new: no data until the check has ended. */
+	if (full && (p->state == PATH_FOUND || p->state == PATH_ACTIVE))
+		path_event(p, PEV_CHECK, "checking what it is");
+	p->ops->check(p, full);
+}
+
+static void probe_due(struct loop_timer *t)
+{
+	struct path *p = container_of(t, struct path, probe_timer);
+	bool full = p->probe_again_full || p->state != PATH_ACTIVE;
+
+	if (!p->probe_running)
+		probe_start(p, full);
+}
+
+void probe_init(struct path *p)
+{
+	loop_timer_init(&p->probe_timer, probe_due);
+	p->probe_interval_ns = p->lun->par.polling_interval_ns;
+}
+
+void probe_stop(struct path *p)
+{
+	loop_timer_stop(p->lun->loop, &p->probe_timer);
+	p->probe_again = p->probe_again_full = false;
+}
+
+void probe_now(struct path *p, bool full)
+{
+	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
+		return;
+	if (full && p->state == PATH_ACTIVE)
+		path_event(p, PEV_CHECK, "its identity may have changed");
+	p->probe_again = true;
+	p->probe_again_full |= full;
+	/* From the loop, not from inside the driver's own call. */
+	if (!p->probe_running)
+		loop_timer_in(p->lun->loop, &p->probe_timer, 0);
+}
+
+void probe_doubt(struct path *p)
+{
+	if (p->probe_running && !fault_strikes(PLANT_STALE_CHECK))
+		p->probe_again = p->probe_again_full = true;
+}
+
+/* Up to an eighth more or less, so that the paths of many LUNs do not keep step. */
+static uint64_t probe_jitter(const struct path *p, uint64_t interval_ns)
+{
+	uint64_t x = prng_mix(p->stats.checks * 251 + p->index + (uint64_t)p->host * 65537);
+
+	return interval_ns - interval_ns / 8 + x % (interval_ns / 4 + 1);
+}
+
+void probe_reschedule(struct path *p)
+{
+	const struct lun_params *par = &p->lun->par;
+
+	if (p->probe_running || p->state == PATH_GONE || p->state == PATH_DISABLED)
+		return;
+	if (p->probe_again) {
+		loop_timer_in(p->lun->loop, &p->probe_timer, 0);
+		return;
+	}
+	if (p->state != PATH_ACTIVE)
+		p->probe_interval_ns = par->polling_interval_ns;
+	loop_timer_in(p->lun->loop, &p->probe_timer, probe_jitter(p, p->probe_interval_ns));
+}
+
+static enum path_event probe_event_for(enum access_state a)
+{
+	switch (a) {
+	case ACCESS_ACTIVE:
+	case ACCESS_NONOPTIMIZED:
+		return PEV_UP;
+	case ACCESS_STANDBY:
+		return PEV_STANDBY;
+	case ACCESS_UNAVAILABLE:
+		return PEV_UNAVAILABLE;
+	case ACCESS_TRANSITIONING:
+		return PEV_TRANSITIONING;
+	}
+	return PEV_DOWN;
+}
+
+static void probe_good(struct path *p, const struct path_info *info)
+{
+	struct lun *lun = p->lun;
+	char buf[160];
+	const char *mismatch;
+
+	if (p->state == PATH_ACTIVE)
+		lun_path_proven(lun);
+	if (!info) {
+		/* A cheap check cannot bring a path back. */
+		if (p->state != PATH_ACTIVE)
+			p->probe_again = p->probe_again_full = true;
+		return;
+	}
+	mismatch = lun_mismatch(lun, info, buf, sizeof(buf));
+	if (mismatch) {
+		p->stats.checks_failed++;
+		if (p->state == PATH_FAILED && strcmp(p->why, mismatch) != 0) {
+			/* It had failed for another reason: this is the one that keeps it out. */
+			snprintf(p->why, sizeof(p->why), "%s", mismatch);
+			log_warn("%s: stays failed: %s", p->name, mismatch);
+			lun_notify(lun);
+		}
+		path_event(p, PEV_DOWN, mismatch);
+		return;
+	}
+	p->info = *info;
+	p->info_valid = true;
+	p->prio = info->prio;
+	lun_learn(lun, info);
+	if (p->state == PATH_ACTIVE)
+		lun_path_changed(lun, p); /* priority or limits may be new */
+	path_event(p, probe_event_for(info->access), access_state_name(info->access));
+}
+
+/* What is said once is taken whatever becomes of the path. */
+static void probe_news(struct path *p, const struct path_info *info)
+{
+	if (!(info->news & VF_DEFERRED))
+		return;
+	log_err("%s: its check met a deferred error, an acknowledged write is lost; the next flush fails",
+		p->name);
+	flush_lost(p->lun);
+}
+
+void path_checked(struct path *p, enum check_result result, const struct path_info *info, const char *why)
+{
+	const struct lun_params *par = &p->lun->par;
+
+	assert(p->probe_running);
+	p->probe_running = false;
+	if (result == CHECK_OK && info)
+		probe_news(p, info);
+	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
+		return;
+	switch (result) {
+	case CHECK_OK:
+		/* A doubt that came up while it ran is not answered by it. */
+		if (!p->probe_again_full)
+			probe_good(p, info);
+		break;
+	case CHECK_DOWN:
+		p->stats.checks_failed++;
+		path_event(p, PEV_DOWN, why ? why : "does not answer its check");
+		break;
+	case CHECK_IDENTITY:
+		p->stats.checks_failed++;
+		path_event(p, PEV_DISABLE, why ? why : "it is another LUN now");
+		return;
+	}
+	if (p->state == PATH_ACTIVE && result == CHECK_OK)
+		p->probe_interval_ns = MIN(p->probe_interval_ns * 2, par->max_polling_interval_ns);
+	probe_reschedule(p);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sel.c - what the selectors share. */
+#include "core/sel.h"
+
+#include "core/path.h"
+
+#include <assert.h>
+
+static const struct sel_ops *const sel_kinds[SEL_NR] = {
+	[SEL_LAST_USED] = &sel_last_used_ops,
+	[SEL_ROUND_ROBIN] = &sel_round_robin_ops,
+	[SEL_QUEUE_LENGTH] = &sel_queue_length_ops,
+	[SEL_SERVICE_TIME] = &sel_service_time_ops,
+};
+
+const struct sel_ops *sel_by_kind(enum sel_kind kind)
+{
+	assert(kind < SEL_NR);
+	return sel_kinds[kind];
+}
+
+void sel_used(struct sel_state *s, struct path *p)
+{
+	if (s->last == p) {
+		s->used++;
+	} else {
+		s->last = p;
+		s->used = 1;
+	}
+	p->use_seq = ++s->use_seq;
+}
+
+void sel_forget(struct sel_state *s, struct path *p)
+{
+	if (s->last == p) {
+		s->last = NULL;
+		s->used = 0;
+	}
+}

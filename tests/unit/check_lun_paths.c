@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * check_lun_paths.c - what becomes of requests when paths fail, return, or are taken
+ * away, and when the LUN stops
+ */
+#include "lun_rig.h"
+
+static void depth_four(struct lun_params *p)
+{
+	p->depth = 4;
+	p->elevator = ELV_DEADLINE;
+}
+
+START_TEST(test_failover)
+{
+	struct ask a[8];
+
+	start(2, NULL);
+	m.down[0] = true;
+	for (int i = 0; i < 8; i++)
+		ask(&a[i], REQ_WRITE, (uint64_t)i * 16, 8, i + 1, 0);
+	run(20 * NS_PER_MS);
+	for (int i = 0; i < 8; i++)
+		answered(&a[i], 0);
+	ck_assert_int_eq(sps[0]->path.state, PATH_FAILED);
+	ck_assert_int_eq(lun_get_state(lun), LUN_UP);
+	m.down[0] = false;
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(sps[0]->path.state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
+static void queue_for_ever(struct lun_params *p)
+{
+	p->no_path = NO_PATH_QUEUE;
+}
+
+START_TEST(test_hold)
+{
+	struct ask a;
+
+	start(2, queue_for_ever);
+	m.down[0] = m.down[1] = true;
+	ask(&a, REQ_WRITE, 0, 8, 9, 0);
+	run(60 * NS_PER_SEC);
+	ck_assert_uint_eq(a.dones, 0);
+	ck_assert_int_eq(lun_get_state(lun), LUN_DARK);
+	m.down[1] = false;
+	run(2 * NS_PER_SEC);
+	answered(&a, 0);
+	ck_assert_int_eq(m.disk[0], 9);
+	finish();
+}
+END_TEST
+
+static void retry_four(struct lun_params *p)
+{
+	p->no_path = NO_PATH_RETRY;
+	p->no_path_checks = 4;
+}
+
+START_TEST(test_no_path_retry)
+{
+	struct ask a, b, c;
+
+	start(2, retry_four);
+	m.down[0] = m.down[1] = true;
+	ask(&a, REQ_WRITE, 0, 8, 9, 0);
+	ask(&b, REQ_READ, 4, 8, 0, 0); /* waits for a */
+	run(1900 * NS_PER_MS);
+	ck_assert_uint_eq(a.dones, 0);
+	run(500 * NS_PER_MS);
+	answered(&a, EIO);
+	answered(&b, EIO);
+	ask(&c, REQ_READ, 0, 8, 0, 0);
+	run(10 * NS_PER_MS);
+	answered(&c, EIO);
+	m.down[0] = false;
+	run(2 * NS_PER_SEC);
+	ask(&c, REQ_READ, 0, 8, 0, 0);
+	run(10 * NS_PER_MS);
+	answered(&c, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(test_verdicts)
+{
+	static const struct {
+		struct outcome o;
+		unsigned times;
+		int err;
+		uint64_t within_ns;
+	} rows[] = {
+		{ { .verdict = V_SAME }, 3, 0, NS_PER_MS * 2 },
+		{ { .verdict = V_LATER }, 1, 0, NS_PER_SEC },
+		{ { .verdict = V_OTHER }, 1, 0, NS_PER_MS * 2 },
+		{ { .verdict = V_SLOW }, 1, 0, NS_PER_SEC },
+		{ { .verdict = V_OK, .done_blocks = 3 }, 1, 0, NS_PER_MS * 2 },
+		{ { .verdict = V_ERR, .err = ENOSPC }, 1, ENOSPC, NS_PER_MS * 2 },
+		{ { .verdict = V_ERR, .err = EPERM }, 1, EPERM, NS_PER_MS * 2 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ask w;
+
+		start(2, NULL);
+		for (int k = 0; k < 2; k++) {
+			m.next[k] = rows[i].o;
+			m.fail_n[k] = rows[i].times;
+		}
+		if (rows[i].o.verdict == V_OTHER || rows[i].o.verdict == V_ERR)
+			m.fail_n[1] = rows[i].o.verdict == V_ERR;
+		ask(&w, REQ_WRITE, 0, 8, 3, 0);
+		run(rows[i].within_ns);
+		ck_assert_msg(w.dones == 1, "row %u", i);
+		answered(&w, rows[i].err);
+		if (!rows[i].err)
+			ck_assert_int_eq(m.disk[8 * BS - 1], 3);
+		finish();
+	}
+}
+END_TEST
+
+START_TEST(test_other_everywhere)
+{
+	struct ask w;
+
+	start(3, NULL);
+	for (int k = 0; k < 3; k++) {
+		m.next[k] = (struct outcome){ .verdict = V_OTHER, .flags = VF_ALL_ERR, .err = EIO };
+		m.fail_n[k] = 1;
+	}
+	ask(&w, REQ_WRITE, 0, 8, 3, 0);
+	run(NS_PER_MS * 5);
+	answered(&w, EIO);
+	for (int k = 0; k < 3; k++)
+		ck_assert_uint_eq(m.ncmds[k], 1);
+	finish();
+}
+END_TEST
+
+START_TEST(test_wrong_size_is_not_used)
+{
+	struct ask w[8];
+
+	start(2, NULL);
+	m.other_size[1] = NBLOCKS / 2;
+	lun_fail_path(lun, &sps[1]->path);
+	lun_reinstate_path(lun, &sps[1]->path);
+	run(10 * NS_PER_MS);
+	ck_assert_int_eq(sps[1]->path.state, PATH_FAILED);
+	ck_assert_ptr_nonnull(strstr(sps[1]->path.why, "size"));
+	for (int i = 0; i < 8; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, 3, 0);
+	run(NS_PER_MS * 5);
+	for (int i = 0; i < 8; i++)
+		answered(&w[i], 0);
+	ck_assert_uint_eq(m.ncmds[1], 0);
+	finish();
+}
+END_TEST
+
+START_TEST(test_admin)
+{
+	struct ask w;
+
+	start(2, NULL);
+	lun_fail_path(lun, &sps[0]->path);
+	for (int i = 0; i < 4; i++) {
+		ask(&w, REQ_WRITE, 0, 8, 3, 0);
+		run(NS_PER_MS);
+		answered(&w, 0);
+	}
+	ck_assert_uint_eq(m.ncmds[0], 0);
+	lun_reinstate_path(lun, &sps[0]->path);
+	run(NS_PER_MS * 5);
+	for (int i = 0; i < 4; i++) {
+		ask(&w, REQ_WRITE, 0, 8, 3, 0);
+		run(NS_PER_MS);
+		answered(&w, 0);
+	}
+	ck_assert_uint_eq(m.ncmds[0], 2);
+	finish();
+}
+END_TEST
+
+START_TEST(test_prio_groups)
+{
+	struct ask w[4];
+
+	start(4, NULL);
+	m.prio[0] = m.prio[1] = 10;
+	m.prio[2] = m.prio[3] = 50;
+	for (int k = 0; k < 4; k++) {
+		lun_fail_path(lun, &sps[k]->path);
+		lun_reinstate_path(lun, &sps[k]->path);
+	}
+	run(10 * NS_PER_MS);
+	for (int i = 0; i < 4; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, 3, 0);
+	run(NS_PER_MS * 5);
+	for (int i = 0; i < 4; i++)
+		answered(&w[i], 0);
+	ck_assert_uint_eq(m.ncmds[0] + m.ncmds[1], 0);
+	ck_assert_uint_eq(m.ncmds[2], 2);
+	m.down[2] = m.down[3] = true;
+	for (int i = 0; i < 4; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, 4, 0);
+	run(NS_PER_MS * 5);
+	for (int i = 0; i < 4; i++)
+		answered(&w[i], 0);
+	ck_assert_uint_gt(m.ncmds[0], 0);
+	m.down[2] = m.down[3] = false;
+	run(2 * NS_PER_SEC);
+	m.ncmds[0] = m.ncmds[1] = m.ncmds[2] = m.ncmds[3] = 0;
+	for (int i = 0; i < 4; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, 4, 0);
+	run(NS_PER_MS * 5);
+	for (int i = 0; i < 4; i++)
+		answered(&w[i], 0);
+	ck_assert_uint_eq(m.ncmds[0] + m.ncmds[1], 0); /* failback immediate */
+	finish();
+}
+END_TEST
+
+START_TEST(test_stop_drains)
+{
+	struct ask w[16];
+
+	start(2, depth_four);
+	for (int i = 0; i < 16; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, i + 1, 0);
+	lun_stop(lun, NS_PER_SEC);
+	for (int i = 0; i < 10000 && lun_get_state(lun) != LUN_STOPPED; i++)
+		loop_sim_step(loop);
+	for (int i = 0; i < 16; i++) {
+		answered(&w[i], 0);
+		ck_assert_int_eq(m.disk[i * 32 * BS], i + 1);
+	}
+	ck_assert_uint_eq(m.flushes, 1);
+	while (loop_sim_step(loop))
+		;
+	lun_free(lun);
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(test_stop_while_dark)
+{
+	struct ask w;
+
+	start(2, queue_for_ever);
+	m.down[0] = m.down[1] = true;
+	ask(&w, REQ_WRITE, 0, 8, 1, 0);
+	run(NS_PER_SEC);
+	lun_stop(lun, 5 * NS_PER_SEC);
+	run(10 * NS_PER_MS);
+	answered(&w, ESHUTDOWN);
+	ck_assert_int_eq(lun_get_state(lun), LUN_STOPPED);
+	while (loop_sim_step(loop))
+		;
+	lun_free(lun);
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(test_remove_path_under_load)
+{
+	struct ask w[32];
+
+	start(2, NULL);
+	for (int i = 0; i < 32; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, i + 1, 0);
+	run(50 * NS_PER_US);
+	lun_remove_path(lun, &sps[0]->path, "test");
+	run(NS_PER_MS * 5);
+	for (int i = 0; i < 32; i++)
+		answered(&w[i], 0);
+	ck_assert_ptr_null(lun_find_path(lun, "sim0"));
+	ck_assert_ptr_nonnull(lun_find_path(lun, "sim1"));
+	finish();
+}
+END_TEST
+
+START_TEST(test_other_group_once)
+{
+	struct ask w;
+
+	start(4, NULL);
+	m.prio[0] = m.prio[1] = 10;
+	m.prio[2] = m.prio[3] = 50;
+	for (int k = 0; k < 4; k++) {
+		lun_fail_path(lun, &sps[k]->path);
+		lun_reinstate_path(lun, &sps[k]->path);
+	}
+	run(10 * NS_PER_MS);
+	for (int k = 0; k < 4; k++) {
+		m.ncmds[k] = 0;
+		m.next[k] = (struct outcome){ .verdict = V_OTHER, .flags = VF_RETRY_GROUP, .err = EIO };
+		m.fail_n[k] = 1;
+	}
+	ask(&w, REQ_WRITE, 0, 8, 3, 0);
+	run(NS_PER_MS * 5);
+	answered(&w, EIO);
+	ck_assert_uint_eq(m.ncmds[2] + m.ncmds[3], 1);
+	ck_assert_uint_eq(m.ncmds[0] + m.ncmds[1], 1);
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		test_failover,
+		test_hold,
+		test_no_path_retry,
+		test_verdicts,
+		test_other_everywhere,
+		test_wrong_size_is_not_used,
+		test_admin,
+		test_prio_groups,
+		test_stop_drains,
+		test_stop_while_dark,
+		test_remove_path_under_load,
+		test_other_group_once,
+	};
+	Suite *s = suite_create("lun-paths");
+	TCase *tc = tcase_create("lun-paths");
+
+	tcase_set_timeout(tc, 60);
+	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(s, tc);
+	return unit_main(s);
+}
