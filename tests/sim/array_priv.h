@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* array_priv.h - shared by array.c (the medium) and nexus.c (the paths to it). */
+#ifndef SIM_ARRAY_PRIV_H
+#define SIM_ARRAY_PRIV_H
+
+#include "world.h"
+
+/* A command while it is at the array. */
+struct cmd_rec {
+	struct cmd_rec *next;
+	uint8_t *data; /* of a write, copied at submit */
+	size_t data_cap;
+	uint64_t serial;
+	uint32_t effect_blocks; /* takes effect on so many, from its start */
+	bool applied;
+	bool ua; /* answered by a unit attention */
+};
+
+void nexus_init(struct nexus *n, struct world *w, unsigned id);
+/* Write a cell through @n; @data NULL: zeroes. */
+void array_write(struct array *a, const struct nexus *n, uint32_t c, const uint8_t *data, bool fua);
+/* A flush through @n takes effect. */
+void array_flush(struct array *a, const struct nexus *n);
+
+#endif

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* client.c - see client.h. */
+#include "client.h"
+
+#include "world.h"
+
+#include "base/units.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct world *op_world(const struct op *op)
+{
+	return op->client->w;
+}
+
+static bool op_is_write(const struct op *op)
+{
+	return op->kind == REQ_WRITE || op->kind == REQ_WRITE_ZEROES || op->kind == REQ_DISCARD;
+}
+
+static bool op_is_read(const struct op *op)
+{
+	return op->kind == REQ_READ || op->kind == REQ_STATUS;
+}
+
+/* --- choosing ---------------------------------------------------------------------- */
+
+static enum req_op draw_kind(struct client *c)
+{
+	const struct swarm *cfg = &c->w->cfg;
+	struct lun_geometry geo = { 0 };
+	unsigned total = 0;
+	uint64_t pick;
+	int k = 0;
+
+	for (int i = 0; i < REQ_OP_NR; i++)
+		total += cfg->weight[i];
+	pick = prng_below(&c->prng, total);
+	while (pick >= cfg->weight[k])
+		pick -= cfg->weight[k++];
+	lun_geometry(c->w->lun, &geo);
+	if ((k == REQ_DISCARD && !geo.can_discard) || (k == REQ_STATUS && !geo.can_status))
+		return REQ_READ;
+	return (enum req_op)k;
+}
+
+static void draw_range(struct op *op)
+{
+	struct client *c = op->client;
+	const struct swarm *cfg = &c->w->cfg;
+	uint64_t span = draw_pct(&c->prng, cfg->hot_pct) ? cfg->hot_blocks : cfg->nblocks;
+	uint32_t max = cfg->max_io_blocks;
+
+	if (op->kind == REQ_WRITE_ZEROES || op->kind == REQ_DISCARD || op->kind == REQ_STATUS)
+		max = MAX(max, OP_CELLS_MAX / cfg->ncells_block);
+	op->lba = prng_below(&c->prng, span);
+	if (draw_pct(&c->prng, cfg->seq_pct))
+		op->lba = c->seq_lba % cfg->nblocks;
+	op->nblocks = (uint32_t)draw(&c->prng, 1, max);
+	op->nblocks = (uint32_t)MIN(op->nblocks, cfg->nblocks - op->lba);
+	c->seq_lba = op->lba + op->nblocks;
+}
+
+/* Whole cells are left as they are at both ends, less than a block of them. */
+static void draw_rmw(struct op *op)
+{
+	struct client *c = op->client;
+	uint32_t per = c->w->cfg.ncells_block;
+	uint32_t head = (uint32_t)prng_below(&c->prng, per), tail = (uint32_t)prng_below(&c->prng, per);
+
+	if (op->kind != REQ_WRITE || !draw_pct(&c->prng, c->w->cfg.rmw_pct))
+		return;
+	if (op->nblocks == 1 && head + tail >= per)
+		tail = per - 1 - head;
+	op->head_skip = head * CELL_BYTES;
+	op->tail_skip = tail * CELL_BYTES;
+}
+
+static void op_set_cells(struct op *op)
+{
+	uint32_t per = op_world(op)->cfg.ncells_block;
+
+	op->c0 = (uint32_t)op->lba * per + op->head_skip / CELL_BYTES;
+	op->c1 = (uint32_t)(op->lba + op->nblocks) * per - op->tail_skip / CELL_BYTES;
+}
+
+static void op_choose(struct op *op)
+{
+	struct client *c = op->client;
+	const struct swarm *cfg = &c->w->cfg;
+
+	op->kind = draw_kind(c);
+	op->flags = 0;
+	op->head_skip = op->tail_skip = 0;
+	if (op->kind == REQ_FLUSH) {
+		op->lba = op->nblocks = op->c0 = op->c1 = 0;
+		return;
+	}
+	draw_range(op);
+	draw_rmw(op);
+	op_set_cells(op);
+	if (op_is_write(op) && draw_pct(&c->prng, cfg->fua_pct))
+		op->flags |= REQ_F_FUA;
+	if (op->kind == REQ_WRITE_ZEROES && draw_pct(&c->prng, 30))
+		op->flags |= REQ_F_NO_UNMAP;
+	if (op->kind == REQ_WRITE_ZEROES && draw_pct(&c->prng, cfg->fast_zero_pct))
+		op->flags |= REQ_F_FAST_ZERO;
+}
+
+/* The next piece of the whole: as much as one request takes, bad blocks alone. */
+static void op_choose_readback(struct op *op)
+{
+	struct world *w = op_world(op);
+	uint64_t *at = &w->clients.readback_lba;
+
+	op->kind = REQ_READ;
+	op->flags = 0;
+	op->head_skip = op->tail_skip = 0;
+	op->lba = *at;
+	op->nblocks = 1;
+	if (!array_is_bad(&w->array, *at, 1))
+		while (op->nblocks < OP_CELLS_MAX / w->cfg.ncells_block && op->lba + op->nblocks < w->cfg.nblocks &&
+		       !array_is_bad(&w->array, op->lba + op->nblocks, 1))
+			op->nblocks++;
+	*at += op->nblocks;
+	op_set_cells(op);
+}
+
+/* --- asking --------------------------------------------------------------------------- */
+
+static size_t op_bytes(const struct op *op)
+{
+	uint32_t bs = op_world(op)->cfg.block_bytes;
+
+	switch (op->kind) {
+	case REQ_READ:
+	case REQ_WRITE:
+		return (size_t)op->nblocks * bs + (op->head_skip || op->tail_skip ? bs : 0);
+	case REQ_STATUS:
+		return 16 * sizeof(struct extent);
+	default:
+		return 0;
+	}
+}
+
+static void op_done(struct req *r);
+
+static void op_begin(struct op *op)
+{
+	struct world *w = op_world(op);
+
+	op->sends = op->max_tries = op->others = op->once = 0;
+	op->again = op->sent_main = op->other_all = op->enospc = op->unsupported = op->canceled = false;
+	op->begin = w->oracle.tick;
+	op->state = OP_OUT;
+	w->clients.nout++;
+	if (op_is_write(op)) {
+		uint32_t oldest = clients_oldest_begin(&w->clients);
+
+		op->wid = oracle_write_begin(&w->oracle, op->kind == REQ_WRITE ? WR_DATA : WR_ZERO, op->c0, op->c1,
+					     MIN(oldest, w->oracle.tick));
+	} else if (op_is_read(op)) {
+		oracle_read_begin(&w->oracle, op->c0, op->c1, op->max_inv);
+	}
+	op->begin = world_tick(w);
+	op->begin_ns = world_now_ns(w);
+	if (op->kind == REQ_WRITE)
+		for (uint32_t c = op->c0; c < op->c1; c++)
+			cell_fill(w->seed, op->wid, c,
+				  (uint8_t *)op->req->data + op->head_skip + (size_t)(c - op->c0) * CELL_BYTES);
+	else if (op->kind == REQ_READ)
+		memset(op->req->data, 0xdb, op_bytes(op));
+}
+
+static void op_submit(struct op *op)
+{
+	struct world *w = op_world(op);
+	struct req *r = op->req;
+
+	op_begin(op);
+	r->op = op->kind;
+	r->flags = op->flags;
+	r->lba = op->lba;
+	r->nblocks = op->nblocks;
+	r->head_skip = op->head_skip;
+	r->tail_skip = op->tail_skip;
+	r->done = op_done;
+	r->owner = op;
+	world_trace(w, WE_SUBMIT, op->id, (uint64_t)op->kind << 32 | op->flags, op->lba,
+		    (uint64_t)op->wid << 32 | op->nblocks);
+	world_poll_lun(w);
+	lun_submit(r);
+	world_poll_lun(w);
+	if (op->state == OP_OUT && draw_pct(&op->client->prng, w->cfg.cancel_pct))
+		loop_timer_in(w->loop, &op->cancel_timer, draw(&op->client->prng, 0, 3000) * NS_PER_US);
+}
+
+static bool op_try(struct op *op)
+{
+	op->req = lun_req_get(op_world(op)->lun, op_bytes(op));
+	if (!op->req)
+		return false;
+	op_submit(op);
+	return true;
+}
+
+static bool op_room(struct lun_waiter *waiter)
+{
+	struct op *op = container_of(waiter, struct op, waiter);
+
+	assert(op->state == OP_WAITING);
+	return op_try(op);
+}
+
+static void op_start(struct op *op)
+{
+	struct world *w = op_world(op);
+	struct clients *cs = &w->clients;
+
+	assert(op->state == OP_IDLE);
+	if (cs->reading_back) {
+		if (cs->readback_lba >= w->cfg.nblocks)
+			return;
+		op_choose_readback(op);
+	} else {
+		if (cs->quiet || cs->nstarted >= w->opt->nops)
+			return;
+		op_choose(op);
+	}
+	op->id = ++cs->nstarted;
+	if (!op_try(op)) {
+		op->state = OP_WAITING;
+		lun_wait_room(w->lun, &op->waiter);
+	}
+}
+
+static void op_think(struct op *op)
+{
+	struct client *c = op->client;
+
+	op->state = OP_IDLE;
+	if (c->w->clients.reading_back)
+		loop_timer_in(c->w->loop, &op->timer, op->again ? 10 * NS_PER_MS : 0);
+	else if (c->w->cfg.think_ns)
+		loop_timer_in(c->w->loop, &op->timer, prng_below(&c->prng, 2 * c->w->cfg.think_ns));
+	else
+		loop_timer_in(c->w->loop, &op->timer, 0);
+}
+
+static void op_put(struct op *op)
+{
+	lun_req_put(op->req);
+	op->req = NULL;
+	op_think(op);
+}
+
+static void op_timer(struct loop_timer *t)
+{
+	struct op *op = container_of(t, struct op, timer);
+
+	if (op->state == OP_ANSWERED)
+		op_put(op);
+	else
+		op_start(op);
+}
+
+static void op_cancel(struct op *op)
+{
+	if (op->state != OP_OUT)
+		return;
+	world_trace(op_world(op), WE_CANCEL, op->id, 0, 0, 0);
+	op->canceled = true;
+	lun_cancel(op->req);
+}
+
+static void op_cancel_due(struct loop_timer *t)
+{
+	struct op *op = container_of(t, struct op, cancel_timer);
+	struct client *c = op->client;
+
+	op_cancel(op);
+	/* Sometimes the whole client has gone. */
+	if (draw_pct(&c->prng, 20))
+		for (unsigned i = 0; i < c->w->cfg.iodepth; i++)
+			op_cancel(&c->ops[i]);
+	/* It may be asked again: the answer must not depend on the moment. */
+	if (op->state == OP_OUT && draw_pct(&c->prng, 80))
+		loop_timer_in(c->w->loop, t, draw(&c->prng, 1, 500) * NS_PER_US);
+}
+
+/* --- the answer ----------------------------------------------------------------------- */
+
+static bool eio_is_excused(struct world *w, const struct op *op)
+{
+	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
+
+	if (op->nblocks && array_is_bad(&w->array, op->lba, op->nblocks))
+		return true;
+	if (w->failing_tick >= op->begin)
+		return true; /* the no-path policy: its own check is in world_poll_lun() */
+	if (op->once >= 2 || op->max_tries >= CMD_TRIES_MAX)
+		return true;
+	if (op->other_all)
+		return true;
+	return flushes && w->array.flush_excuse > op->begin;
+}
+
+static bool error_is_excused(struct world *w, const struct op *op, int err)
+{
+	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
+	bool optional = op->kind == REQ_DISCARD || op->kind == REQ_STATUS || (op->flags & REQ_F_FAST_ZERO);
+
+	switch (err) {
+	case EIO:
+		return eio_is_excused(w, op);
+	case ENOSPC:
+		return op->enospc || (flushes && w->array.flush_excuse > op->begin);
+	case EOPNOTSUPP:
+		/* Whether a LUN whose paths differ can do it changes with its paths. */
+		return optional;
+	case ECANCELED:
+		return op->canceled && !op->sent_main;
+	case ESHUTDOWN:
+		return w->stop_asked;
+	}
+	return false;
+}
+
+static void check_error(struct world *w, const struct op *op, int err)
+{
+	if (!error_is_excused(w, op, err))
+		world_fail(w, err == ECANCELED ? "O5" : "O6",
+			   "operation %u (%s %llu+%u%s, %u attempts at most) ended with %s without a reason", op->id,
+			   req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks,
+			   op->flags & REQ_F_FUA ? " FUA" : "", op->max_tries, strerror(err));
+}
+
+static void check_status(struct world *w, const struct op *op)
+{
+	static const uint8_t zeroes[CELL_BYTES];
+	const struct extent *e = op->req->data;
+	uint64_t lba = op->lba, end = op->lba + op->nblocks;
+	uint32_t per = w->cfg.ncells_block;
+
+	if (!op->req->nextents || op->req->nextents > 16)
+		world_fail(w, "O1", "block status was answered with %u extents", op->req->nextents);
+	for (unsigned i = 0; i < op->req->nextents; lba += e[i].nblocks, i++) {
+		if (!e[i].nblocks)
+			world_fail(w, "O1", "block status was answered with an empty extent");
+		for (uint64_t b = lba; e[i].zero && b < MIN(lba + e[i].nblocks, end); b++)
+			for (uint32_t c = (uint32_t)b * per; c < (uint32_t)(b + 1) * per; c++)
+				oracle_read_cell(&w->oracle, c, op->begin, op->max_inv[c - op->c0], zeroes);
+	}
+}
+
+static void check_write_end(struct world *w, const struct op *op, int err)
+{
+	enum wr_status status = err ? (op->sent_main ? WR_UNKNOWN : WR_CANCELED) : WR_OK;
+
+	/* A discard is a hint: it may have been taken for any block, or for none. */
+	if (op->kind == REQ_DISCARD && status == WR_OK)
+		status = WR_UNKNOWN;
+	oracle_write_end(&w->oracle, op->wid, status, op->flags & REQ_F_FUA);
+}
+
+static void check_answer(struct world *w, struct op *op, int err)
+{
+	const uint8_t *data = op->req->data;
+
+	if (err) {
+		check_error(w, op, err);
+		/* Read back again what no path could be found for. */
+		op->again = w->phase == WP_READBACK && !array_is_bad(&w->array, op->lba, op->nblocks);
+		if (op->again)
+			w->clients.readback_lba = MIN(w->clients.readback_lba, op->lba);
+	} else if (op->nblocks && op->kind != REQ_STATUS && array_is_bad(&w->array, op->lba, op->nblocks)) {
+		world_fail(w, "O6", "operation %u (%s %llu+%u) succeeded over a bad block", op->id,
+			   req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks);
+	}
+	if (op_is_write(op)) {
+		check_write_end(w, op, err);
+		nemesis_provoke(&w->nemesis);
+	}
+	if (err)
+		return;
+	world_tick(w);
+	if (op->kind == REQ_READ)
+		for (uint32_t c = op->c0; c < op->c1; c++, data += CELL_BYTES)
+			oracle_read_cell(&w->oracle, c, op->begin, op->max_inv[c - op->c0], data);
+	else if (op->kind == REQ_STATUS)
+		check_status(w, op);
+	else if (op->kind == REQ_FLUSH)
+		oracle_flushed(&w->oracle, op->begin);
+}
+
+static void op_done(struct req *r)
+{
+	struct op *op = r->owner;
+	struct world *w = op_world(op);
+
+	if (op->state != OP_OUT || op->req != r)
+		world_fail(w, "O5", "operation %u was answered twice", op->id);
+	world_poll_lun(w);
+	world_trace(w, WE_DONE, op->id, (uint64_t)r->err, 0, 0);
+	check_answer(w, op, r->err);
+	loop_timer_stop(w->loop, &op->cancel_timer);
+	op->state = OP_ANSWERED;
+	w->clients.nout--;
+	w->clients.nanswered++;
+	if (w->cfg.stop_at && w->clients.nanswered == w->cfg.stop_at)
+		world_stop(w, w->cfg.stop_grace_ns);
+	if (draw_pct(&op->client->prng, w->cfg.slow_put_pct))
+		loop_timer_in(w->loop, &op->timer, draw(&op->client->prng, 1, 5000) * NS_PER_US);
+	else
+		op_put(op);
+}
+
+/* --- all of them ------------------------------------------------------------------------- */
+
+void clients_init(struct clients *cs, struct world *w)
+{
+	*cs = (struct clients){ .w = w };
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
+		struct client *c = &cs->client[i];
+
+		c->w = w;
+		c->id = i;
+		prng_init(&c->prng, w->seed, ENT_CLIENT + i);
+		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++) {
+			struct op *op = &c->ops[k];
+
+			op->client = c;
+			op->waiter.fn = op_room;
+			loop_timer_init(&op->timer, op_timer);
+			loop_timer_init(&op->cancel_timer, op_cancel_due);
+		}
+	}
+	cs->snapshots = malloc(sizeof(uint32_t) * OP_CELLS_MAX * (SIM_CLIENTS_MAX + 1) * SIM_IODEPTH_MAX);
+	assert(cs->snapshots);
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
+		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
+			cs->client[i].ops[k].max_inv = cs->snapshots + (size_t)(i * SIM_IODEPTH_MAX + k) * OP_CELLS_MAX;
+}
+
+void clients_fini(struct clients *cs)
+{
+	free(cs->snapshots);
+}
+
+void clients_start(struct clients *cs)
+{
+	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
+		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++)
+			op_think(&cs->client[i].ops[k]);
+}
+
+void clients_quiet(struct clients *cs)
+{
+	cs->quiet = true;
+	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
+		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
+			struct op *op = &cs->client[i].ops[k];
+
+			if (op->state != OP_WAITING)
+				continue;
+			lun_wait_cancel(cs->w->lun, &op->waiter);
+			op->state = OP_IDLE;
+		}
+}
+
+void clients_read_back(struct clients *cs)
+{
+	cs->reading_back = true;
+	for (unsigned k = 0; k < 4; k++)
+		op_think(&cs->client[SIM_CLIENTS_MAX].ops[k]);
+}
+
+bool clients_idle(const struct clients *cs)
+{
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
+		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
+			if (cs->client[i].ops[k].req || loop_timer_running(&cs->client[i].ops[k].timer))
+				return false;
+	return true;
+}
+
+struct op *clients_oldest(struct clients *cs)
+{
+	struct op *oldest = NULL;
+
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
+		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++) {
+			struct op *op = &cs->client[i].ops[k];
+
+			if (op->state == OP_OUT && (!oldest || op->begin < oldest->begin))
+				oldest = op;
+		}
+	return oldest;
+}
+
+uint32_t clients_oldest_begin(const struct clients *cs)
+{
+	uint32_t oldest = TICK_NEVER;
+
+	for (unsigned i = 0; i <= cs->w->cfg.nclients && i <= SIM_CLIENTS_MAX; i++)
+		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
+			const struct op *op = &cs->client[i].ops[k];
+
+			if (op->state == OP_OUT)
+				oldest = MIN(oldest, op->begin);
+		}
+	return oldest;
+}

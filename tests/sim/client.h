@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * client.h - the model above the core: closed-loop clients that think, wait for
+ * room, give up, keep their buffers for a while, and check every answer (O1,
+ * O2 through the oracle; O5, O6 and O8 here).
+ */
+#ifndef SIM_CLIENT_H
+#define SIM_CLIENT_H
+
+#include "swarm.h"
+
+#include "loop/loop.h"
+
+struct world;
+struct client;
+
+/* At most; a read-back goes by such pieces, too. */
+#define OP_CELLS_MAX 512u
+
+enum op_state { OP_IDLE, OP_WAITING, OP_OUT, OP_ANSWERED };
+
+struct op {
+	struct client *client;
+	unsigned id;
+	enum op_state state;
+	struct loop_timer timer; /* think, or give the request back */
+	struct loop_timer cancel_timer;
+	struct lun_waiter waiter;
+	struct req *req;
+
+	enum req_op kind;
+	unsigned flags;
+	uint64_t lba;
+	uint32_t nblocks, head_skip, tail_skip;
+	uint32_t c0, c1; /* cells */
+	uint32_t wid;
+	uint32_t begin; /* tick */
+	uint64_t begin_ns;
+	bool canceled;
+	uint32_t *max_inv; /* OP_CELLS_MAX: a read's snapshot */
+
+	/* What the array knows of it. */
+	unsigned sends;		/* commands that named it */
+	bool sent_main;		/* one of them carried its own operation */
+	unsigned max_tries;
+	unsigned others;	/* bit a path that turned it away */
+	unsigned once;		/* answers with VF_RETRY_ONCE */
+	bool other_all;		/* every usable path had, the last one for good */
+	bool enospc, unsupported;
+	bool again; /* it failed and shall be tried again */
+};
+
+struct client {
+	struct world *w;
+	unsigned id;
+	struct prng prng;
+	uint64_t seq_lba;
+	struct op ops[SIM_IODEPTH_MAX];
+};
+
+struct clients {
+	struct world *w;
+	struct client client[SIM_CLIENTS_MAX + 1]; /* the last one reads back */
+	uint32_t *snapshots;
+	unsigned nout; /* requests that are out */
+	unsigned nstarted, nanswered;
+	bool quiet; /* nothing new */
+	bool reading_back;
+	uint64_t readback_lba;
+};
+
+void clients_init(struct clients *cs, struct world *w);
+void clients_fini(struct clients *cs);
+void clients_start(struct clients *cs);
+/* Nothing new is asked for; what waits for room is given up. */
+void clients_quiet(struct clients *cs);
+void clients_read_back(struct clients *cs);
+/* No request is out or kept, nobody is about to ask. */
+bool clients_idle(const struct clients *cs);
+/* Begin of the oldest request that is out, TICK_NEVER if none is. */
+uint32_t clients_oldest_begin(const struct clients *cs);
+/* The oldest one, NULL if none is. */
+struct op *clients_oldest(struct clients *cs);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* nemesis.c - see nemesis.h. */
+#include "nemesis.h"
+
+#include "world.h"
+
+#include "base/units.h"
+
+#include <assert.h>
+
+static struct nexus *nexus_of(struct nemesis *ne, unsigned i)
+{
+	return &ne->w->array.nexus[i];
+}
+
+static void do_admin(struct nexus *n)
+{
+	struct lun *lun = n->w->lun;
+
+	if (!n->sp)
+		return;
+	if (n->admin_failed) {
+		n->admin_failed = false;
+		nexus_doubt(n, "it was reinstated", true);
+		lun_reinstate_path(lun, &n->sp->path);
+	} else {
+		n->admin_failed = true;
+		nexus_doubt(n, "the administrator failed it", true);
+		lun_fail_path(lun, &n->sp->path);
+	}
+}
+
+static void do_remove(struct nexus *n)
+{
+	if (!n->sp || n->removing || n->w->stop_asked)
+		return;
+	n->removing = true;
+	nexus_doubt(n, "it was removed", true);
+	lun_remove_path(n->w->lun, &n->sp->path, "the nemesis took it");
+}
+
+static void do_limits(struct nexus *n, struct prng *r)
+{
+	n->info.max_blocks = draw_pct(r, 50) ? 0 : (uint32_t)draw(r, 1, 64);
+	n->info.max_segs = draw_pct(r, 50) ? 0 : (uint32_t)draw(r, 1, 8);
+	n->info.max_zero_blocks = draw_pct(r, 50) ? 0 : (uint32_t)draw(r, 1, 64);
+	n->info.caps ^= (unsigned)prng_u64(r) & (PATH_CAP_FUA | PATH_CAP_WRITE_ZEROES);
+	n->info.prio = (unsigned)draw(r, 1, 3) * 10;
+	if (n->sp && !n->admin_failed && draw_pct(r, 50))
+		lun_reinstate_path(n->w->lun, &n->sp->path); /* a check is asked for */
+}
+
+/* The path leads elsewhere from now on; the device tells whoever asks next. */
+static void do_turn(struct nexus *n, bool lun, bool size)
+{
+	n->other_lun = lun;
+	n->other_size = size;
+	n->attention = true;
+}
+
+static void do_set(struct world *w, struct prng *r)
+{
+	if (draw_pct(r, 50)) {
+		w->cfg.par.depth = (unsigned)draw(r, 1, 64);
+		lun_set_depth(w->lun, w->cfg.par.depth);
+		/* It takes no more than it has commands for. */
+		w->cfg.par.depth = lun_params(w->lun)->depth;
+	} else {
+		lun_set_selector(w->lun, (enum sel_kind)draw(r, 0, SEL_NR - 1));
+	}
+}
+
+static void hog_end(struct loop_timer *t)
+{
+	struct nemesis *ne = container_of(t, struct nemesis, hog_timer);
+
+	loop_timer_stop(ne->w->loop, t); /* also called early, by nemesis_end() */
+	for (unsigned i = 0; i < ARRAY_SIZE(ne->hogs); i++) {
+		if (ne->hogs[i])
+			lun_req_put(ne->hogs[i]);
+		ne->hogs[i] = NULL;
+	}
+}
+
+static void do_hog(struct nemesis *ne)
+{
+	struct prng *r = &ne->prng;
+
+	if (loop_timer_running(&ne->hog_timer))
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(ne->hogs); i++)
+		ne->hogs[i] = lun_req_get(ne->w->lun, REQ_BYTES_MAX >> draw(r, 0, 2));
+	loop_timer_in(ne->w->loop, &ne->hog_timer, draw(r, 1, 100) * NS_PER_MS);
+}
+
+static void do_path(struct nemesis *ne, enum sim_fault f, struct nexus *n)
+{
+	struct prng *r = &ne->prng;
+	uint64_t for_ns = draw(r, 1, draw_pct(r, 70) ? 300 : 8000) * NS_PER_MS;
+
+	switch (f) {
+	case SF_DIE:
+		n->down = true;
+		if (n->sp && draw_pct(r, 30)) {
+			nexus_doubt(n, "its device went away", true);
+			path_lost(&n->sp->path, "hang-up");
+		}
+		break;
+	case SF_HANG:
+		n->hang = true;
+		break;
+	case SF_HUP:
+		if (n->sp) {
+			nexus_doubt(n, "its device hung up", true);
+			path_lost(&n->sp->path, "hang-up");
+		}
+		break;
+	case SF_ALUA:
+		n->access = (enum access_state)draw(r, ACCESS_ACTIVE, ACCESS_TRANSITIONING);
+		break;
+	case SF_ADMIN:
+		do_admin(n);
+		break;
+	case SF_REMOVE:
+		do_remove(n);
+		break;
+	case SF_SWAP:
+		do_turn(n, true, false);
+		break;
+	case SF_RESIZE:
+		do_turn(n, false, true);
+		break;
+	case SF_CHECK:
+		n->check_bad = true;
+		break;
+	case SF_LIMITS:
+		do_limits(n, r);
+		break;
+	default:
+		return;
+	}
+	if (!loop_timer_running(&n->undo))
+		loop_timer_in(ne->w->loop, &n->undo, for_ns);
+}
+
+/* The path is as it was; where core cannot find that out by itself it is told as by an administrator. */
+static void path_heal(struct nexus *n)
+{
+	bool turned = n->other_lun || n->other_size;
+
+	n->down = n->hang = n->check_bad = false;
+	if (turned)
+		do_turn(n, false, false);
+	n->access = n->cfg->info.access;
+	if (!n->sp) {
+		nexus_add(n);
+		return;
+	}
+	if (n->removing)
+		return;
+	if (n->admin_failed || n->sp->path.state == PATH_DISABLED) {
+		n->admin_failed = false;
+		nexus_doubt(n, "it was reinstated", true);
+		lun_reinstate_path(n->w->lun, &n->sp->path);
+	}
+}
+
+static void nemesis_undo(struct loop_timer *t)
+{
+	struct nexus *n = container_of(t, struct nexus, undo);
+
+	world_trace(n->w, WE_NEMESIS, n->id, SF_NR, 0, 0);
+	path_heal(n);
+}
+
+/* The path that alone has written since the last flush, if there is one: the meanest choice. */
+static struct nexus *only_dirty(struct nemesis *ne, struct nexus *otherwise)
+{
+	struct nexus *found = NULL;
+
+	for (unsigned i = 0; i < ne->w->cfg.npaths; i++) {
+		struct nexus *n = nexus_of(ne, i);
+
+		if (!n->sp || !n->sp->path.dirty)
+			continue;
+		if (found)
+			return otherwise;
+		found = n;
+	}
+	return found ? found : otherwise;
+}
+
+static void nemesis_deed(struct loop_timer *t)
+{
+	struct nemesis *ne = container_of(t, struct nemesis, deed);
+	const struct swarm *cfg = &ne->w->cfg;
+	uint64_t pick = prng_below(&ne->prng, ne->total);
+	struct nexus *n = nexus_of(ne, (unsigned)prng_below(&ne->prng, cfg->npaths));
+	enum sim_fault f = SF_CMD_NR;
+
+	while (pick >= cfg->rate[f])
+		pick -= cfg->rate[f++];
+	if (ne->provoked)
+		f = SF_REMOVE;
+	ne->provoked = false;
+	if (f == SF_REMOVE)
+		n = only_dirty(ne, n);
+	world_trace(ne->w, WE_NEMESIS, n->id, f, 0, 0);
+	if (f == SF_DARK)
+		for (unsigned i = 0; i < cfg->npaths; i++)
+			do_path(ne, SF_DIE, nexus_of(ne, i));
+	else if (f == SF_SET)
+		do_set(ne->w, &ne->prng);
+	else if (f == SF_HOG)
+		do_hog(ne);
+	else
+		do_path(ne, f, n);
+	loop_timer_in(ne->w->loop, t, cfg->nemesis_ns / 2 + prng_below(&ne->prng, cfg->nemesis_ns));
+}
+
+void nemesis_init(struct nemesis *ne, struct world *w)
+{
+	*ne = (struct nemesis){ .w = w };
+	prng_init(&ne->prng, w->seed, ENT_NEMESIS);
+	loop_timer_init(&ne->deed, nemesis_deed);
+	loop_timer_init(&ne->hog_timer, hog_end);
+	for (unsigned i = 0; i < w->cfg.npaths; i++)
+		loop_timer_init(&nexus_of(ne, i)->undo, nemesis_undo);
+	for (int f = SF_CMD_NR; f < SF_NR; f++)
+		ne->total += w->cfg.rate[f];
+}
+
+void nemesis_start(struct nemesis *ne)
+{
+	if (ne->total)
+		loop_timer_in(ne->w->loop, &ne->deed, prng_below(&ne->prng, ne->w->cfg.nemesis_ns));
+}
+
+void nemesis_provoke(struct nemesis *ne)
+{
+	if (!ne->w->cfg.rate[SF_REMOVE] || !loop_timer_running(&ne->deed) || prng_below(&ne->prng, 32))
+		return;
+	ne->provoked = true;
+	loop_timer_in(ne->w->loop, &ne->deed, 0);
+}
+
+void nemesis_heal(struct nemesis *ne, int only)
+{
+	nemesis_end(ne);
+	for (unsigned i = 0; i < ne->w->cfg.npaths; i++)
+		if (only < 0 || (int)i == only)
+			path_heal(nexus_of(ne, i));
+}
+
+void nemesis_end(struct nemesis *ne)
+{
+	hog_end(&ne->hog_timer);
+	loop_timer_stop(ne->w->loop, &ne->deed);
+	for (unsigned i = 0; i < ne->w->cfg.npaths; i++)
+		loop_timer_stop(ne->w->loop, &nexus_of(ne, i)->undo);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nexus.c - one path to the array: its condition, what its checks find out,
+ * and what core may know of it (O3).
+ *
+ * Core may send data only if the last full check that was good began after the
+ * last doubt: the path was added, lost, failed, reinstated, or a command said
+ * that its identity may have changed.
+ */
+#include "array_priv.h"
+#include "fate.h"
+
+#include "base/units.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+void nexus_doubt(struct nexus *n, const char *why, bool blame)
+{
+	n->doubt = world_tick(n->w);
+	n->why = why;
+	n->blamed |= blame;
+}
+
+bool nexus_is_good(const struct nexus *n)
+{
+	return n->sp && !n->removing && !n->down && !n->hang && !n->check_bad && !n->other_lun &&
+	       !n->other_size && !n->admin_failed && n->access <= ACCESS_NONOPTIMIZED;
+}
+
+static void nexus_check(void *model, struct sim_path *sp, bool full, struct sim_check *check)
+{
+	struct nexus *n = model;
+	struct world *w = n->w;
+	bool hang = n->hang || (n->check_bad && draw_pct(&n->checks, 30));
+
+	n->check_tick = world_tick(w);
+	n->check_good = false;
+	check->end_ns = hang ? 5 * NS_PER_SEC : draw(&n->checks, 1, 5000) * NS_PER_US;
+	if (n->down || hang || (n->check_bad && draw_pct(&n->checks, 70))) {
+		check->result = CHECK_DOWN;
+		check->why = "the model says so";
+		return;
+	}
+	if (full)
+		n->attention = false;
+	check->info = n->info;
+	check->info.access = n->access;
+	check->no_info = !full && !n->cfg->info_on_cheap;
+	/* A cheap check asks neither who it is nor how large. */
+	if (full && n->other_lun && draw_pct(&n->checks, 50)) {
+		check->result = CHECK_IDENTITY;
+		check->why = "the model shows another LUN";
+	} else if (full && n->other_lun) {
+		snprintf(check->info.ident, sizeof(check->info.ident), "other");
+	} else if (full && n->other_size) {
+		check->info.nblocks = draw_pct(&n->checks, 50) ? n->info.nblocks / 2 : n->info.nblocks + 8;
+	} else {
+		n->check_good = full;
+	}
+}
+
+static void nexus_checked(void *model, struct sim_path *sp, bool full, struct sim_check *check)
+{
+	struct nexus *n = model;
+
+	world_trace(n->w, WE_CHECK, n->id, full, check->result, n->check_good);
+	if (check->result != CHECK_OK || (full && !n->check_good)) {
+		nexus_doubt(n, "its check failed", true);
+		return;
+	}
+	if (full) {
+		n->good = n->check_tick;
+		if (n->good > n->doubt)
+			n->blamed = false;
+	}
+	if (full || !check->no_info) {
+		n->told = check->info;
+		n->told_valid = true;
+	}
+}
+
+static void nexus_released(void *model, struct sim_path *sp)
+{
+	struct nexus *n = model;
+
+	if (n->inflight)
+		world_fail(n->w, "O4", "path %u was released with %u commands in flight", n->id, n->inflight);
+	array_spill(&n->w->array, n);
+	n->sp = NULL;
+	n->seen_state = PATH_FOUND;
+	n->removing = n->admin_failed = n->told_valid = false;
+	if (!n->w->stop_asked && !loop_timer_running(&n->undo))
+		loop_timer_in(n->w->loop, &n->undo, 10 * NS_PER_MS);
+}
+
+static const struct sim_model_ops nexus_ops = {
+	.fate = nexus_fate,
+	.apply = nexus_apply,
+	.ended = nexus_ended,
+	.check = nexus_check,
+	.checked = nexus_checked,
+	.released = nexus_released,
+};
+
+void nexus_init(struct nexus *n, struct world *w, unsigned id)
+{
+	*n = (struct nexus){ .w = w, .id = id, .cfg = &w->cfg.path[id] };
+	n->info = n->cfg->info;
+	n->access = n->info.access;
+	prng_init(&n->cmds, w->seed, ENT_CMDS + id);
+	prng_init(&n->checks, w->seed, ENT_CHECKS + id);
+}
+
+bool nexus_add(struct nexus *n)
+{
+	char name[16];
+	int r;
+
+	assert(!n->sp);
+	snprintf(name, sizeof(name), "sim%u", n->id);
+	r = sim_path_new(n->w->loop, name, n->cfg->slots, &nexus_ops, n, n->id, &n->sp);
+	assert(r == 0);
+	n->good = n->streak = 0;
+	nexus_doubt(n, "it was added", false);
+	r = lun_add_path(n->w->lun, &n->sp->path);
+	if (r == 0)
+		return true;
+	n->sp->path.ops->release(&n->sp->path);
+	return false;
+}
+
+void nexus_watch(struct nexus *n)
+{
+	const struct path *p;
+
+	if (!n->sp)
+		return;
+	p = &n->sp->path;
+	if (p->state == n->seen_state)
+		return;
+	n->seen_state = p->state;
+	/* A check that began before the healing may still find what was; somebody looks after it. */
+	if (p->state == PATH_DISABLED && n->w->phase >= WP_HEAL && nexus_is_good(n))
+		loop_timer_in(n->w->loop, &n->undo, NS_PER_MS);
+	if (p->state != PATH_ACTIVE && p->state != PATH_CHECKING)
+		array_spill(&n->w->array, n);
+	if ((p->state == PATH_FAILED || p->state == PATH_DISABLED) && !n->blamed)
+		world_fail(n->w, "O6", "path %u became %s without a reason (\"%s\")", n->id,
+			   path_state_name(p->state), p->why);
+}

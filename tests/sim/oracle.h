@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * oracle.h - O1 and O2: what a read may return, and what must survive a power
+ * loss, cell by cell.
+ *
+ * A cell is 64 bytes and says which write made it.  A write v of a cell has
+ * inv(v), when it was submitted, and eff(v), by when it has taken effect if it
+ * has at all: its answer, or the end of a read that returned it.  (An error
+ * answer says nothing of whether it has.)  A read begun at t0 must not return v
+ * if some w is known to have taken effect before t0 with inv(w) > eff(v), nor
+ * if a read that ended before t0 has seen that v was overwritten.  The same
+ * rule says what a flush must have made durable, with the medium as the read.
+ *
+ * A cell of zeroes may come from any write of zeroes; discards are such writes
+ * of which nobody knows whether they took effect.
+ */
+#ifndef SIM_ORACLE_H
+#define SIM_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CELL_BYTES 64u
+#define TICK_NEVER UINT32_MAX
+
+struct world;
+struct op;
+
+enum wr_kind { WR_DATA, WR_ZERO };
+enum wr_status {
+	WR_OPEN,     /* no answer yet */
+	WR_OK,	     /* answered: it has taken effect */
+	WR_UNKNOWN,  /* answered with an error: all, some or nothing of it has, and nothing will later */
+	WR_CANCELED, /* it never was sent */
+};
+
+struct wr {
+	enum wr_kind kind;
+	enum wr_status status;
+	uint32_t inv, end;
+	uint32_t c0, c1; /* cells [c0, c1) */
+};
+
+/* A write as one cell sees it. */
+struct seen {
+	uint32_t wid;
+	uint32_t first_obs; /* end of the first read that returned it */
+	uint32_t dead;	    /* reads begun from here on must not return it */
+	uint32_t obsolete;  /* noticed then: no later read may return it */
+	uint32_t next;	    /* index, 0: none */
+};
+
+struct cell {
+	uint32_t head;	      /* list of seen, youngest first */
+	uint32_t max_inv;     /* of the writes that are known to have taken effect */
+	uint32_t durable_inv; /* of the writes that must survive a power loss */
+	uint32_t zero_end;    /* last answer to a write of zeroes */
+	uint32_t zero_open;   /* writes of zeroes without an answer */
+};
+
+struct oracle {
+	struct world *w;
+	uint32_t tick;
+	uint32_t ncells;
+	struct cell *cells;
+	struct wr *wrs; /* by id; 0 is the zeroes of the start */
+	uint32_t nwrs, wrs_cap;
+	struct seen *seen; /* [0] is not used */
+	uint32_t nseen, seen_cap, seen_free;
+	uint32_t *volatiles; /* ids of answered writes that no flush has covered */
+	uint32_t nvolatiles, volatiles_cap;
+};
+
+void oracle_init(struct oracle *o, struct world *w, uint32_t ncells);
+void oracle_fini(struct oracle *o);
+
+/* A write of cells [c0, c1) is submitted now; returns its id. */
+uint32_t oracle_write_begin(struct oracle *o, enum wr_kind kind, uint32_t c0, uint32_t c1, uint32_t oldest_begin);
+/* @durable: it was answered well and had to be stable before (FUA). */
+void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, bool durable);
+/* A read is submitted now: ret[i] is what its end needs of cell c0 + i. */
+void oracle_read_begin(struct oracle *o, uint32_t c0, uint32_t c1, uint32_t *ret);
+/* It has returned @data for cell @c. */
+void oracle_read_cell(struct oracle *o, uint32_t c, uint32_t begin, uint32_t max_inv, const uint8_t *data);
+/* A flush submitted at @begin was answered well. */
+void oracle_flushed(struct oracle *o, uint32_t begin);
+/* Cell @c of the medium after a power loss, or after a clean stop. */
+void oracle_check_survivor(struct oracle *o, uint32_t c, const uint8_t *data, const char *when);
+
+/* The cell that write @wid leaves at @c. */
+void cell_fill(uint64_t seed, uint32_t wid, uint32_t c, uint8_t *data);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * world.h - one run of one seed: the production core on a virtual clock, with
+ * a model of the array below it and of clients above it.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "array.h"
+#include "client.h"
+#include "nemesis.h"
+#include "oracle.h"
+#include "swarm.h"
+
+#include "loop/loop.h"
+
+enum world_phase {
+	WP_LOAD,     /* clients and faults */
+	WP_HEAL,     /* faults have ended, nothing new is asked for */
+	WP_READBACK, /* everything is read */
+	WP_STOP,     /* lun_stop() */
+};
+
+struct world_options {
+	unsigned nops;
+	bool trace, log;
+	uint64_t until_ns;  /* stop there and print the state; NS_NEVER */
+	int plant;	    /* enum fault_site, -1: none */
+	unsigned verify_every; /* steps between two lun_verify() */
+};
+
+struct world_result {
+	uint64_t hash, steps, virtual_ns;
+	unsigned nops, ncmds;
+};
+
+struct world {
+	const struct world_options *opt;
+	uint64_t seed, start_ns;
+	struct swarm cfg;
+	struct loop *loop;
+	struct lun *lun;
+	struct array array;
+	struct oracle oracle;
+	struct clients clients;
+	struct nemesis nemesis;
+
+	enum world_phase phase;
+	uint64_t steps, hash;
+	bool stop_asked;
+	struct loop_timer stop_timer;
+	enum lun_state lun_state;    /* as seen last */
+	uint64_t dark_since_ns;	     /* when the LUN lost its last path */
+	uint64_t unproven_since_ns;  /* the same, before the last good command: 0 after one */
+	bool good_ended, good_before; /* a command has ended well in this step, in the last one */
+	uint32_t failing_tick; /* the LUN was failing requests at this tick */
+};
+
+/* What is hashed and, with --trace, printed. */
+enum world_event {
+	WE_SUBMIT, WE_DONE, WE_CANCEL, WE_CMD, WE_REFUSE, WE_APPLY, WE_END, WE_CHECK, WE_NEMESIS, WE_LUN,
+	WE_PHASE, WE_POWER, WE_NR
+};
+void world_trace(struct world *w, enum world_event ev, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* An oracle has fired: prints what, the seed and the command that replays it; ends the process. */
+_Noreturn void world_fail(struct world *w, const char *oracle, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A tick orders invocations and answers: the n-th thing that a client could tell apart. */
+static inline uint32_t world_tick(struct world *w)
+{
+	return ++w->oracle.tick;
+}
+static inline uint64_t world_now_ns(const struct world *w)
+{
+	return loop_now_ns(w->loop);
+}
+/* Look at the LUN's state now: its moves are checked against the no-path policy. */
+void world_poll_lun(struct world *w);
+
+void world_stop(struct world *w, uint64_t grace_ns);
+
+/* Runs the seed to its end, or never returns. */
+void world_run(uint64_t seed, const struct world_options *opt, struct world_result *ret);
+
+#endif
