@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nbd_server.h - one LUN over NBD: listens, serves, and can be asked how it is.
+ *
+ * Everything is called in the loop's thread.
+ */
+#ifndef EXPORT_NBD_SERVER_H
+#define EXPORT_NBD_SERVER_H
+
+#include "base/limits.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lun;
+struct nbd_server;
+
+#define NBD_UNIX_PATH_MAX 108 /* sun_path, terminator included */
+
+struct nbd_conf {
+	char export_name[NBD_STRING_MAX + 1]; /* the empty name means this export, too */
+	char description[256];		      /* free text for LIST and INFO; may be empty */
+	char unix_path[NBD_UNIX_PATH_MAX];    /* "": no Unix socket */
+	unsigned unix_mode;		      /* of the socket, 0660 */
+	char tcp_host[64];		      /* "": no TCP; "127.0.0.1", "::1", "localhost" */
+	uint16_t tcp_port;		      /* host byte order; 0: any free one (tests) */
+	unsigned max_conns;		      /* 1..NBD_CONNS_MAX */
+	uint64_t handshake_ns;		      /* from accept to the end of the handshake */
+	uint64_t stall_ns; /* how long a client may stand in the way: see nbd_conn.c */
+	bool multi_conn;   /* offer CAN_MULTI_CONN */
+	/* nbd_server_stop() has ended; may be NULL. From a task; may call nbd_server_free(). */
+	void (*stopped)(void *arg);
+	void *arg;
+};
+
+/* Sets everything but the names and addresses. */
+void nbd_conf_default(struct nbd_conf *conf);
+
+/* Listen as @conf (copied) says. Clients are accepted once the LUN's geometry is known; until then
+ * they wait in the socket's backlog. 0, or a negative errno: the reason has been logged. A stale
+ * Unix socket (nobody answers connect()) is replaced, a live one is -EADDRINUSE. The directory of
+ * the socket must exist. Neither @l nor @lun may go before nbd_server_free(). */
+int nbd_server_new(struct loop *l, struct lun *lun, const struct nbd_conf *conf,
+		   struct nbd_server **ret);
+
+/* Serve the stream socket @fd as if it had been accepted; it is the server's in any case, closed
+ * on failure. 0; -EAGAIN: the geometry is not known yet; -ENOSPC: too many clients; -ENOMEM;
+ * -ESHUTDOWN. */
+int nbd_server_add(struct nbd_server *s, int fd);
+
+/* Graceful: close and unlink the sockets, read nothing more, finish what is in flight, answer it,
+ * close. What has not reached the LUN is not answered: the client sends it again to our
+ * successor. Then conf.stopped() is called. Requests that the LUN holds for want of a path are
+ * waited for: lun_stop() ends them. A second call changes nothing. */
+void nbd_server_stop(struct nbd_server *s);
+bool nbd_server_stopped(const struct nbd_server *s);
+/* Only when stopped (asserted). Accepts NULL. */
+void nbd_server_free(struct nbd_server *s);
+
+/* "nbd+unix:///NAME?socket=PATH", else the TCP one; "" when there is neither. */
+void nbd_server_uri(const struct nbd_server *s, char *buf, unsigned size);
+/* The TCP port in use, 0 without TCP. */
+uint16_t nbd_server_port(const struct nbd_server *s);
+
+struct nbd_client_info {
+	uint64_t id;	   /* 1, 2, ... in the order they came */
+	char peer[64];	   /* "unix pid 4711 uid 0", "127.0.0.1:51234" */
+	const char *state; /* as in the log: "option", "request", "payload", "dead", ... */
+	bool dead;	   /* the connection is closed, its last requests are not */
+	uint64_t since_ns; /* loop time of the accept */
+	uint64_t requests, errors;
+	uint64_t bytes_read, bytes_written;
+	unsigned inflight;	 /* requests at the LUN */
+	uint64_t buffer_bytes;	 /* buffers held by it */
+	uint64_t unsent_bytes;	 /* replies that it has not taken yet */
+	uint64_t unaligned;	 /* requests that were not whole blocks */
+	bool structured, metadata; /* negotiated: structured replies, base:allocation */
+};
+
+/* The client after *@cursor (0 at the start), in order of id; false at the end. Clients may come
+ * and go between two calls. */
+bool nbd_server_next_client(const struct nbd_server *s, uint64_t *cursor,
+			    struct nbd_client_info *ret);
+
+struct nbd_server_stats {
+	uint64_t accepted, refused; /* connections */
+	uint64_t cut;		    /* closed by us: garbage, too slow, too many options */
+	unsigned clients;	    /* connected now */
+	unsigned orphans;	    /* requests of dead connections still at the LUN */
+};
+void nbd_server_get_stats(const struct nbd_server *s, struct nbd_server_stats *ret);
+
+#endif
