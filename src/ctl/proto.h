@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * proto.h - the control protocol: what lunmuxd and lunmuxctl say to each other
+ * over RUNDIR/NAME/ctl.sock.  This file is its documentation.
+ *
+ * JSON, one object a line, UTF-8, a newline ends it.  A client sends a request
+ * and gets exactly one response; it may send the next request before that, and
+ * responses come in the order of the requests.  A client that closes its
+ * sending side still gets the answers to what it sent, except to a wait.
+ *
+ *   {"v":1,"verb":"status"}
+ *   {"v":1,"ok":true,"result":{...}}
+ *   {"v":1,"ok":false,"error":{"code":"no-such-path","message":"...","hint":"..."}}
+ *
+ * A request may carry "name":"db01"; if it is not the LUN of this socket, the
+ * answer is no-such-lun.  "hint" may be missing.  A member that the reader does
+ * not know is an error in a request and to be ignored in a response: new
+ * members may appear in a result under the same version; a changed meaning or a
+ * removed member raises it.
+ *
+ * Verbs (arguments in brackets may be left out), * = only for uid 0 and the
+ * daemon's own user:
+ *
+ *   ping                           {name, version, pid, uptime_ms, protocol}
+ *   version                        {version, protocol}
+ *   list                           LUN in short
+ *   status                         LUN in full
+ *   paths                          {name, state, health, path_list:[PATH]}
+ *   stats                          {name, state, health, lun{}, path_list[], loop{}}
+ *   wait [paths:N] [state:"up"|"down"] [timeout_ms:N]
+ *                                  LUN in short + waited_ms; error "timeout"
+ *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
+ *   reinstate-path* path:"2:0:0:1" the same
+ *   set* key:"selector" value:"queue-length"
+ *   set* key:"queue_depth" value:32|"auto"
+ *                                  {name, key, value, previous}
+ *
+ * Times end in _ns or _ms, sizes in _bytes, the rest are counts. Words:
+ *   state of a LUN  starting up dark failing draining stopping stopped
+ *   health          ok (up, every path serves or stands by), degraded (up, but some
+ *                   path does neither), down (not up)
+ *   state of a path found checking active standby unavailable transitioning suspect
+ *                   failed marginal disabled gone
+ *   LUN in short    name wwid product state health state_age_ms size_bytes block_bytes
+ *                   (both 0 before the first path passed its check) paths paths_usable
+ *   LUN in full     the above, and ident, geometry{} or null, policy{}, queue{},
+ * groups[], path_list[PATH], exports (what the exports say of their clients, or null),
+ *                   daemon{}
+ *   PATH            name dev driver host numa_node state state_age_ms usable available
+ *                   cause (of the last move, may be "") access prio group inflight
+ *                   inflight_bytes depth errors checks checks_failed failures
+ *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
+ */
+#ifndef CTL_PROTO_H
+#define CTL_PROTO_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "base/limits.h"
+
+#define CTL_PROTO_VERSION     1
+#define CTL_NESTING_MAX	      8 /* objects and arrays inside one another in a request */
+#define CTL_REPLY_NESTING_MAX 32 /* the same in a response */
+#define CTL_REPLY_MAX                                                               \
+	(4u * MIB)	       /* bytes of a response; 256 paths need about 0.4 MiB \
+				*/
+#define CTL_VERB_BYTES_MAX  32 /* terminator included */
+#define CTL_WAIT_MS_DEFAULT 10000u /* wait without timeout_ms */
+#define CTL_WAIT_MS_MAX	    (30u * 86400u * 1000u)
+
+/* --- errors --------------------------------------------------------------- */
+
+/* One line a code: symbol, word on the wire. */
+#define CTL_CODES(X)                          \
+	X(CTL_E_BAD_REQUEST, "bad-request")   \
+	X(CTL_E_BAD_VERSION, "bad-version")   \
+	X(CTL_E_UNKNOWN_VERB, "unknown-verb") \
+	X(CTL_E_BAD_ARGUMENT, "bad-argument") \
+	X(CTL_E_NO_SUCH_LUN, "no-such-lun")   \
+	X(CTL_E_NO_SUCH_PATH, "no-such-path") \
+	X(CTL_E_DENIED, "denied")             \
+	X(CTL_E_TIMEOUT, "timeout")           \
+	X(CTL_E_BUSY, "busy")                 \
+	X(CTL_E_STOPPING, "stopping")         \
+	X(CTL_E_FAILED, "failed")             \
+	X(CTL_E_NO_MEMORY, "no-memory")       \
+	/* made by lunmuxctl, never sent */   \
+	X(CTL_E_UNREACHABLE, "unreachable")   \
+	X(CTL_E_USAGE, "usage")
+
+enum ctl_code {
+#define X(sym, word) sym,
+	CTL_CODES(X)
+#undef X
+		CTL_CODE_NR
+};
+
+struct ctl_error {
+	enum ctl_code code;
+	char message[320]; /* what: why; valid UTF-8 without control characters */
+	char hint[320];	   /* what to do about it, or "" */
+};
+
+const char *ctl_code_name(enum ctl_code code);
+/* CTL_E_FAILED for a word of a later version. */
+enum ctl_code ctl_code_by_name(const char *word);
+
+/* Fill @err; the hint becomes "". Always returns -EINVAL, for "return ctl_fail(...)".
+ */
+int ctl_fail(struct ctl_error *err, enum ctl_code code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void ctl_hint(struct ctl_error *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- messages ------------------------------------------------------------- */
+
+struct ctl_request {
+	char verb[CTL_VERB_BYTES_MAX];
+	json_t *args; /* an object: the request without v and verb; owned */
+};
+
+struct ctl_response {
+	bool ok;
+	json_t *result;		/* ok: any JSON value, owned; else NULL */
+	struct ctl_error error; /* !ok */
+};
+
+/* Decode @len bytes (newline not included; need not be terminated). 0, or -EINVAL with
+ * @err filled in and @ret empty. Any bytes are safe. */
+int ctl_request_decode(const char *line, size_t len, struct ctl_request *ret,
+		       struct ctl_error *err);
+int ctl_response_decode(const char *line, size_t len, struct ctl_response *ret,
+			struct ctl_error *err);
+/* Release what is inside. A zeroed one is accepted. */
+void ctl_request_clear(struct ctl_request *req);
+void ctl_response_clear(struct ctl_response *resp);
+
+/* Encode one line, newline included: malloc'ed, the caller's, NUL-terminated; *ret_len
+ * without the NUL. NULL when memory is short or the line would be too long. @args (an
+ * object or NULL) and @result are borrowed. */
+char *ctl_request_encode(const char *verb, const json_t *args, size_t *ret_len);
+char *ctl_ok_encode(json_t *result, size_t *ret_len);
+char *ctl_error_encode(const struct ctl_error *err, size_t *ret_len);
+
+/* --- names and places ------------------------------------------------------ */
+
+/* Letters, digits, '.', '_', '-', no leading dot, 1..NAME_BYTES_MAX bytes. */
+bool ctl_name_ok(const char *name);
+/* The socket of LUN @name: RUNDIR/NAME/ctl.sock. 0; -EINVAL: bad name; -ENAMETOOLONG:
+ * the path does not fit a socket address. */
+int ctl_socket_addr(const char *rundir, const char *name, struct sockaddr_un *ret);
+
+/* --- helpers for both sides ------------------------------------------------- */
+
+/* The word of @words[0..n-1] that a typing error may have turned into @word, or NULL.
+ */
+const char *ctl_nearest(const char *word, const char *const *words, size_t n);
+/* Copy @src to @dst (size bytes, truncated, terminated) as printable UTF-8: what is
+ * neither becomes '?'. Devices and peers choose some of the strings that we show.
+ * Returns @dst. */
+char *ctl_clean(char *dst, size_t size, const char *src);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * server.h - the control socket of one LUN: RUNDIR/NAME/ctl.sock, on the loop.
+ *
+ * Answers from memory at once, whatever the paths do.  Clients cost the I/O
+ * nothing that counts: one verb a turn, a bounded share of the thread's time in
+ * all (CTL_SHARE), bounded buffers, no call that waits.
+ */
+#ifndef CTL_SERVER_H
+#define CTL_SERVER_H
+
+#include <jansson.h>
+
+struct loop;
+struct lun;
+struct ctl_server;
+
+struct ctl_conf {
+	const char
+		*rundir; /* RUNDIR/NAME must exist, NAME being the LUN's name; copied */
+	const char *version; /* of the daemon; copied */
+	/* Optional. What the exports say of themselves and their clients, for "status":
+	 * a new reference to any JSON value, NULL if there is no memory. */
+	json_t *(*exports)(void *arg);
+	void *arg;
+};
+
+/* Listen. 0; -EADDRINUSE: another process serves this socket; -EEXIST: something else
+ * than a socket is in the way; -EINVAL, -ENAMETOOLONG: RUNDIR or the LUN's name make no
+ * socket address; -ENOENT: no such directory; -ENOMEM; or what bind(2), listen(2) say.
+ * A stale socket is replaced. Nothing is logged on failure. */
+int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
+		   struct ctl_server **ret);
+/* Waiting clients are told (as far as their socket takes it now), connections closed,
+ * the socket removed. Before lun_free(). Accepts NULL. */
+void ctl_server_free(struct ctl_server *s);
+
+#endif

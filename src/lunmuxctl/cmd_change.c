@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_change.c - fail-path, reinstate-path, set: one LUN, and only for those who may.
+ */
+#include "config.h"
+
+#include "lunmuxctl/cmd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The LUN: argv[0] if there are @full arguments, else the only one there is. Returns
+ * the arguments behind it, NULL with the error reported. */
+static char **which_lun(const struct options *o, int argc, char **argv, int full,
+			char *name, struct report *r)
+{
+	struct ctl_error err;
+
+	if (argc == full) {
+		if (!ctl_name_ok(argv[0])) {
+			ctl_fail(&err, CTL_E_NO_SUCH_LUN, "%s is no name of a LUN",
+				 argv[0]);
+			report_error(r, NULL, &err);
+			return NULL;
+		}
+		strcpy(name, argv[0]);
+		return argv + 1;
+	}
+	if (names_only(o->rundir, name, &err) < 0) {
+		report_error(r, NULL, &err);
+		return NULL;
+	}
+	return argv;
+}
+
+/* Takes @args. */
+static void change(const struct command *cmd, const struct options *o, const char *name,
+		   json_t *args, struct report *r)
+{
+	struct answer a;
+
+	if (!args) {
+		memset(&a, 0, sizeof(a));
+		ctl_fail(&a.err, CTL_E_USAGE, "%s: an argument is not UTF-8",
+			 cmd->name);
+	} else {
+		ask(o->rundir, name, cmd->name, args, clock_ms() + o->timeout_ms, &a);
+	}
+	json_decref(args);
+	if (a.ok)
+		report_add(r, a.result);
+	else
+		report_error(r, name, &a.err);
+}
+
+void cmd_path(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r)
+{
+	char name[NAME_BYTES_MAX + 1];
+	char **rest = which_lun(o, argc, argv, 2, name, r);
+
+	if (rest)
+		change(cmd, o, name,
+		       json_pack("{s:s, s:s}", "name", name, "path", rest[0]), r);
+}
+
+void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,
+	     struct report *r)
+{
+	char name[NAME_BYTES_MAX + 1];
+	char **rest = which_lun(o, argc, argv, 3, name, r), *end;
+	json_t *value;
+	long number;
+
+	if (!rest)
+		return;
+	errno = 0;
+	number = strtol(rest[1], &end, 10);
+	/* Numbers go as numbers; the daemon says which it wants. */
+	if (rest[1][0] && !*end && errno == 0)
+		value = json_integer(number);
+	else
+		value = json_string(rest[1]);
+	change(cmd, o, name,
+	       json_pack("{s:s, s:s, s:o}", "name", name, "key", rest[0], "value",
+			 value),
+	       r);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_show.c - list, status, paths, stats, ping: ask one LUN or all of them, change
+ * nothing. */
+#include "config.h"
+
+#include "lunmuxctl/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+
+#define BATCH                                                                        \
+	256u /* daemons asked at the same time: below the usual limit of descriptors \
+	      */
+
+/* A LUN whose daemon does not answer, as a line of the list. */
+static json_t *dead_lun(const char *name, const struct ctl_error *err)
+{
+	return must(json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "name", name, "state",
+			      "no-daemon", "health", "down", "error", "code",
+			      ctl_code_name(err->code), "message", err->message));
+}
+
+static void take_answer(const struct command *cmd, const char *name, struct answer *a,
+			struct report *r)
+{
+	if (a->ok) {
+		if (cmd->view != VIEW_STATS && cmd->view != VIEW_PING)
+			r->code = exit_worse(r->code, exit_of_health(a->result));
+		report_add(r, a->result);
+		return;
+	}
+	if (cmd->view == VIEW_LIST && a->err.code != CTL_E_DENIED) {
+		r->code = exit_worse(r->code, EXIT_DOWN);
+		report_add(r, dead_lun(name, &a->err));
+		return;
+	}
+	report_error(r, name, &a->err);
+}
+
+static void show_all(const struct command *cmd, const struct options *o,
+		     struct report *r)
+{
+	uint64_t due = clock_ms() + o->timeout_ms;
+	struct answer *answers = must(calloc(BATCH, sizeof(*answers)));
+	struct ctl_error err;
+	struct names ns = {0};
+
+	if (names_scan(o->rundir, &ns, &err) < 0) {
+		report_error(r, NULL, &err);
+	} else if (ns.n == 0 && cmd->view != VIEW_LIST) {
+		ctl_fail(&err, CTL_E_NO_SUCH_LUN, "there is no LUN in %s", o->rundir);
+		ctl_hint(&err, "\"lunmuxd NAME\" starts one, -R names another directory");
+		report_error(r, NULL, &err);
+	}
+	for (size_t first = 0; first < ns.n; first += BATCH) {
+		size_t n = MIN(ns.n - first, BATCH);
+
+		ask_all(o->rundir, &ns, first, n, cmd->name, due, answers);
+		for (size_t i = 0; i < n; i++)
+			take_answer(cmd, ns.name[first + i], &answers[i], r);
+	}
+	free(answers);
+	names_free(&ns);
+}
+
+void cmd_show(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r)
+{
+	struct answer a;
+
+	if (argc == 0) {
+		show_all(cmd, o, r);
+		return;
+	}
+	ask(o->rundir, argv[0], cmd->name, NULL, clock_ms() + o->timeout_ms, &a);
+	if (a.ok || cmd->view != VIEW_LIST) {
+		take_answer(cmd, argv[0], &a, r);
+		return;
+	}
+	/* A name that was asked for is an error, not a line that says "down". */
+	report_error(r, argv[0], &a.err);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* out_text.c - a report for people. Errors go to standard error, each with its hint. */
+#include "config.h"
+
+#include "lunmuxctl/cmd.h"
+#include "lunmuxctl/text.h"
+
+#include <string.h>
+
+static void write_list(const struct report *r, FILE *f, bool colour)
+{
+	char buf[CELL_BYTES], size[HUMAN_BYTES], age[HUMAN_BYTES];
+	struct table t;
+	size_t i;
+	json_t *l;
+
+	table_init(&t, 7);
+	if (json_array_size(r->luns)) {
+		static const char *const head[] = {"NAME", "STATE", "HEALTH", "PATHS",
+						   "SIZE", "SINCE", "WWID"};
+
+		for (i = 0; i < sizeof(head) / sizeof(head[0]); i++)
+			table_add(&t, TONE_BOLD, "%s", head[i]);
+	}
+	json_array_foreach(r->luns, i, l)
+	{
+		bool dead = json_object_get(l, "error") != NULL;
+
+		table_add(&t, TONE_PLAIN, "%s", get_str(l, "name", buf, sizeof(buf)));
+		get_str(l, "state", buf, sizeof(buf));
+		table_add(&t, tone_of_state(buf), "%s", buf);
+		get_str(l, "health", buf, sizeof(buf));
+		table_add(&t, tone_of_state(buf), "%s", buf);
+		if (dead) {
+			for (int col = 0; col < 3; col++)
+				table_add(&t, TONE_PLAIN, "-");
+			get_str(json_object_get(l, "error"), "message", buf,
+				sizeof(buf) - 3);
+			table_add(&t, TONE_PLAIN, "(%s)", buf);
+			continue;
+		}
+		table_add(&t, TONE_PLAIN, "%llu/%llu",
+			  (unsigned long long)get_u64(l, "paths_usable"),
+			  (unsigned long long)get_u64(l, "paths"));
+		table_add(&t, TONE_PLAIN, "%s",
+			  human_bytes(get_u64(l, "size_bytes"), size));
+		table_add(&t, TONE_PLAIN, "%s",
+			  human_age_ms(get_u64(l, "state_age_ms"), age));
+		table_add(&t, TONE_PLAIN, "%s", get_str(l, "wwid", buf, sizeof(buf)));
+	}
+	table_print(&t, f, colour);
+	table_free(&t);
+}
+
+static void add_path_line(struct table *t, const json_t *lun, const json_t *p)
+{
+	char buf[CELL_BYTES], age[HUMAN_BYTES];
+
+	table_add(t, TONE_PLAIN, "%s", get_str(lun, "name", buf, sizeof(buf)));
+	table_add(t, TONE_PLAIN, "%s",
+		  get_str(p, "dev", buf, sizeof(buf))[0] ? buf : "-");
+	table_add(t, TONE_PLAIN, "%s", get_str(p, "name", buf, sizeof(buf)));
+	get_str(p, "state", buf, sizeof(buf));
+	table_add(t, tone_of_state(buf), "%s", buf);
+	table_add(t, TONE_PLAIN, "%s", human_age_ms(get_u64(p, "state_age_ms"), age));
+	table_add(t, TONE_PLAIN, "%llu", (unsigned long long)get_u64(p, "group"));
+	table_add(t, TONE_PLAIN, "%lld", (long long)get_int(p, "prio"));
+	table_add(t, TONE_PLAIN, "%llu/%llu",
+		  (unsigned long long)get_u64(p, "inflight"),
+		  (unsigned long long)get_u64(p, "depth"));
+	table_add(t, get_u64(p, "errors") ? TONE_WARN : TONE_PLAIN, "%llu",
+		  (unsigned long long)get_u64(p, "errors"));
+	table_add(t, TONE_PLAIN, "%s", get_str(p, "cause", buf, sizeof(buf)));
+}
+
+static void write_paths(const struct report *r, FILE *f, bool colour)
+{
+	static const char *const head[] = {"LUN",    "DEV",   "PATH", "STATE",
+					   "SINCE",  "GROUP", "PRIO", "INFLIGHT",
+					   "ERRORS", "CAUSE"};
+	struct table t;
+	size_t i, j;
+	json_t *l, *p;
+
+	table_init(&t, sizeof(head) / sizeof(head[0]));
+	for (i = 0; json_array_size(r->luns) && i < t.ncols; i++)
+		table_add(&t, TONE_BOLD, "%s", head[i]);
+	json_array_foreach(r->luns, i, l)
+	{
+		json_array_foreach(json_object_get(l, "path_list"), j, p)
+			add_path_line(&t, l, p);
+	}
+	table_print(&t, f, colour);
+	table_free(&t);
+}
+
+static void write_path_change(const json_t *l, const char *verb, FILE *f)
+{
+	const json_t *p = json_object_get(l, "path");
+	char name[CELL_BYTES], path[CELL_BYTES], state[CELL_BYTES],
+		warning[CELL_BYTES * 2];
+	bool pending;
+
+	get_str(l, "name", name, sizeof(name));
+	get_str(p, "state", state, sizeof(state));
+	pending = !strcmp(state, "found") || !strcmp(state, "checking");
+	fprintf(f, "%s: %s is %s%s%s\n", name, get_str(p, "name", path, sizeof(path)),
+		state, get_bool(l, "changed") ? " now" : " already, nothing was changed",
+		pending ? "; its check decides" : "");
+	if (get_str(l, "warning", warning, sizeof(warning))[0])
+		fprintf(stderr, "lunmuxctl: %s: %s: %s\n", verb, name, warning);
+}
+
+static void value_text(const json_t *v, char *buf, size_t size)
+{
+	if (json_is_integer(v))
+		snprintf(buf, size, "%lld", (long long)json_integer_value(v));
+	else
+		ctl_clean(buf, size, json_is_string(v) ? json_string_value(v) : "?");
+}
+
+static void write_one(const struct report *r, const json_t *l, FILE *f, bool colour)
+{
+	char name[CELL_BYTES], a[CELL_BYTES], b[CELL_BYTES], key[CELL_BYTES],
+		age[HUMAN_BYTES];
+
+	get_str(l, "name", name, sizeof(name));
+	switch (r->view) {
+	case VIEW_STATUS:
+		text_status(l, f, colour);
+		break;
+	case VIEW_STATS:
+		text_stats(l, f, colour);
+		break;
+	case VIEW_PATH_CHANGE:
+		write_path_change(l, r->verb, f);
+		break;
+	case VIEW_SET:
+		value_text(json_object_get(l, "value"), a, sizeof(a));
+		value_text(json_object_get(l, "previous"), b, sizeof(b));
+		fprintf(f, "%s: %s is %s (was %s)\n", name,
+			get_str(l, "key", key, sizeof(key)), a, b);
+		break;
+	case VIEW_WAIT:
+		fprintf(f, "%s: %s, %llu/%llu paths usable, after %s\n", name,
+			get_str(l, "state", a, sizeof(a)),
+			(unsigned long long)get_u64(l, "paths_usable"),
+			(unsigned long long)get_u64(l, "paths"),
+			human_age_ms(get_u64(l, "waited_ms"), age));
+		break;
+	case VIEW_PING:
+		fprintf(f, "%s: lunmuxd %s answers, pid %lld, up %s\n", name,
+			get_str(l, "version", a, sizeof(a)),
+			(long long)get_int(l, "pid"),
+			human_age_ms(get_u64(l, "uptime_ms"), age));
+		break;
+	case VIEW_LIST:
+	case VIEW_PATHS:
+		break; /* one table for all */
+	}
+}
+
+static void write_errors(const struct report *r)
+{
+	char name[CELL_BYTES], message[512], hint[512];
+	size_t i;
+	json_t *e;
+
+	json_array_foreach(r->errors, i, e)
+	{
+		get_str(e, "name", name, sizeof(name));
+		fprintf(stderr, "lunmuxctl: %s%s%s\n", name, name[0] ? ": " : "",
+			get_str(e, "message", message, sizeof(message)));
+		if (get_str(e, "hint", hint, sizeof(hint))[0])
+			fprintf(stderr, "  hint: %s\n", hint);
+	}
+}
+
+static void text_write(const struct report *r, FILE *f, bool colour)
+{
+	size_t i;
+	json_t *l;
+
+	if (r->view == VIEW_LIST)
+		write_list(r, f, colour);
+	if (r->view == VIEW_PATHS)
+		write_paths(r, f, colour);
+	json_array_foreach(r->luns, i, l) write_one(r, l, f, colour);
+	write_errors(r);
+}
+
+const struct writer text_writer = {.name = "text", .write = text_write};

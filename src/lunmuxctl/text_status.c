@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* text_status.c - status: one LUN as a tree of groups and paths, after "multipath -ll".
+ */
+#include "config.h"
+
+#include "lunmuxctl/text.h"
+
+#include <string.h>
+
+#include "lunmuxctl/cmd.h"
+
+/* "db01 (3600a...) lunmux 1.0G 512B blocks  LIO-ORG disk 4.0" */
+static void put_title(const json_t *lun, FILE *f, bool colour)
+{
+	char name[CELL_BYTES], wwid[256], product[CELL_BYTES], size[HUMAN_BYTES];
+
+	put_tone(f, colour, TONE_BOLD, get_str(lun, "name", name, sizeof(name)), 0);
+	fprintf(f, " (%s) lunmux", get_str(lun, "wwid", wwid, sizeof(wwid)));
+	if (get_u64(lun, "block_bytes"))
+		fprintf(f, " %s %lluB blocks",
+			human_bytes(get_u64(lun, "size_bytes"), size),
+			(unsigned long long)get_u64(lun, "block_bytes"));
+	else
+		fprintf(f, " size unknown");
+	if (get_str(lun, "product", product, sizeof(product))[0])
+		fprintf(f, "  %s", product);
+	fputc('\n', f);
+}
+
+static void put_state(const json_t *lun, FILE *f, bool colour)
+{
+	const json_t *queue = json_object_get(lun, "queue"),
+		     *policy = json_object_get(lun, "policy");
+	const json_t *geo = json_object_get(lun, "geometry");
+	char state[CELL_BYTES], health[CELL_BYTES], age[HUMAN_BYTES],
+		elevator[CELL_BYTES];
+	char no_path[CELL_BYTES];
+
+	get_str(lun, "state", state, sizeof(state));
+	get_str(lun, "health", health, sizeof(health));
+	fputs("state=", f);
+	put_tone(f, colour, tone_of_state(state), state, 0);
+	fprintf(f, " for %s health=", human_age_ms(get_u64(lun, "state_age_ms"), age));
+	put_tone(f, colour, tone_of_state(health), health, 0);
+	fprintf(f, " paths=%llu/%llu wp=%s\n",
+		(unsigned long long)get_u64(lun, "paths_usable"),
+		(unsigned long long)get_u64(lun, "paths"),
+		get_bool(geo, "read_only") ? "ro" : "rw");
+	fprintf(f, "depth=%llu%s inflight=%llu max=%llu queued=%llu held=%llu",
+		(unsigned long long)get_u64(queue, "depth"),
+		get_u64(queue, "depth_configured") ? "" : "(auto)",
+		(unsigned long long)get_u64(queue, "inflight"),
+		(unsigned long long)get_u64(queue, "inflight_max"),
+		(unsigned long long)get_u64(queue, "queued"),
+		(unsigned long long)get_u64(queue, "held"));
+	fprintf(f, " elevator='%s'",
+		get_str(policy, "elevator", elevator, sizeof(elevator)));
+	get_str(policy, "no_path", no_path, sizeof(no_path));
+	if (!strcmp(no_path, "retry"))
+		fprintf(f, " no_path_retry=%llu\n",
+			(unsigned long long)get_u64(policy, "no_path_checks"));
+	else
+		fprintf(f, " no_path_retry=%s\n", no_path);
+}
+
+static void add_path_row(struct table *t, const json_t *p)
+{
+	char name[CELL_BYTES], dev[CELL_BYTES], state[CELL_BYTES], cause[CELL_BYTES],
+		age[HUMAN_BYTES];
+	char access[CELL_BYTES];
+	const char *base;
+
+	get_str(p, "name", name, sizeof(name));
+	get_str(p, "state", state, sizeof(state));
+	get_str(p, "access", access, sizeof(access));
+	base = strrchr(name, '/');
+	table_add(t, TONE_PLAIN, "%s",
+		  get_str(p, "dev", dev, sizeof(dev))[0] ? dev : "-");
+	table_add(t, TONE_PLAIN, "%s", base && base[1] ? base + 1 : name);
+	table_add(t, tone_of_state(state), "%s", state);
+	table_add(t, TONE_PLAIN, "%s", access[0] ? access : "-");
+	table_add(t, TONE_PLAIN, "inflight=%llu/%llu",
+		  (unsigned long long)get_u64(p, "inflight"),
+		  (unsigned long long)get_u64(p, "depth"));
+	table_add(t, get_u64(p, "errors") ? TONE_WARN : TONE_PLAIN, "errors=%llu",
+		  (unsigned long long)get_u64(p, "errors"));
+	table_add(t, TONE_PLAIN, "for %s",
+		  human_age_ms(get_u64(p, "state_age_ms"), age));
+	/* An active path's cause is that it is active. */
+	if (strcmp(state, "active") && get_str(p, "cause", cause, sizeof(cause))[0])
+		table_add(t, TONE_PLAIN, "(%.*s)", CELL_BYTES - 4, cause);
+	else
+		table_add(t, TONE_PLAIN, "%s", "");
+}
+
+/* The rows of group @index; each knows whether another one follows. */
+static void put_group_paths(const json_t *paths, const struct table *t, uint64_t index,
+			    bool last, FILE *f, bool colour)
+{
+	size_t i, left = 0;
+	json_t *p;
+
+	json_array_foreach(paths, i, p) left += get_u64(p, "group") == index;
+	json_array_foreach(paths, i, p)
+	{
+		if (get_u64(p, "group") != index)
+			continue;
+		left--;
+		fprintf(f, "%s %s- ", last ? " " : "|", left ? "|" : "`");
+		table_print_row(t, i, f, colour);
+		fputc('\n', f);
+	}
+}
+
+static void put_group(const json_t *lun, const json_t *g, bool last, FILE *f,
+		      bool colour)
+{
+	char selector[CELL_BYTES], status[CELL_BYTES];
+
+	get_str(g, "status", status, sizeof(status));
+	fprintf(f, "%s-+- policy='%s' prio=%lld status=", last ? "`" : "|",
+		get_str(json_object_get(lun, "policy"), "selector", selector,
+			sizeof(selector)),
+		(long long)get_int(g, "prio"));
+	put_tone(f, colour,
+		 !strcmp(status, "enabled") ? TONE_PLAIN : tone_of_state(status),
+		 status, 0);
+	fputc('\n', f);
+}
+
+/* "export nbd nbd+unix:///... connections=2" */
+static void put_exports(const json_t *exports, FILE *f)
+{
+	char type[CELL_BYTES], where[300];
+	size_t i;
+	json_t *e;
+
+	json_array_foreach(exports, i, e)
+	{
+		if (!get_str(e, "uri", where, sizeof(where))[0])
+			get_str(e, "path", where, sizeof(where));
+		fprintf(f, "export %s %s", get_str(e, "type", type, sizeof(type)),
+			where);
+		if (json_object_get(e, "connections"))
+			fprintf(f, " connections=%llu",
+				(unsigned long long)get_u64(e, "connections"));
+		fputc('\n', f);
+	}
+}
+
+void text_status(const json_t *lun, FILE *f, bool colour)
+{
+	const json_t *groups = json_object_get(lun, "groups");
+	const json_t *paths = json_object_get(lun, "path_list");
+	size_t i, ngroups = json_array_size(groups);
+	struct table t;
+	json_t *v;
+
+	put_title(lun, f, colour);
+	put_state(lun, f, colour);
+	table_init(&t, 8);
+	json_array_foreach(paths, i, v) add_path_row(&t, v);
+	json_array_foreach(groups, i, v)
+	{
+		put_group(lun, v, i + 1 == ngroups, f, colour);
+		put_group_paths(paths, &t, i, i + 1 == ngroups, f, colour);
+	}
+	if (json_array_size(paths) == 0)
+		fputs("`- no path\n", f);
+	table_free(&t);
+	put_exports(json_object_get(lun, "exports"), f);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * check_ctl_env.h - a LUN with simulated paths and its control socket in a
+ * directory of its own, for check_ctl_*.c.  The loop is made by the includer.
+ */
+#ifndef TESTS_UNIT_CHECK_CTL_ENV_H
+#define TESTS_UNIT_CHECK_CTL_ENV_H
+
+#include "base/log.h"
+#include "base/units.h"
+#include "ctl/server_int.h"
+#include "path/sim.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ENV_PATHS_MAX 8
+
+static struct loop *loop;
+static struct lun *lun;
+static struct ctl_server *server;
+static struct sim_path *sps[ENV_PATHS_MAX];
+static char rundir[64], lundir[96], sockpath[128];
+static bool path_down[ENV_PATHS_MAX]; /* checks of the path fail */
+static const char *model_product = "LIO-ORG  disk\xff";
+
+static void model_fate(void *model, struct sim_path *sp, struct cmd *cmd,
+		       struct sim_fate *f)
+{
+	f->end_ns = f->apply_ns = 100 * NS_PER_US;
+	f->outcome.verdict = V_OK;
+	f->outcome.done_blocks = cmd->nblocks;
+}
+
+static void model_apply(void *model, struct sim_path *sp, struct cmd *cmd)
+{
+}
+
+static void model_check(void *model, struct sim_path *sp, bool full,
+			struct sim_check *c)
+{
+	c->end_ns = NS_PER_MS;
+	if (path_down[sp->id]) {
+		c->result = CHECK_DOWN;
+		c->why = "INQUIRY: host_status 01";
+		return;
+	}
+	c->result = CHECK_OK;
+	c->info = (struct path_info){.block_bytes = 512,
+				     .nblocks = 2097152,
+				     .depth = 32,
+				     .prio = sp->id < 2 ? 50 : 10,
+				     .ident = "3600a0980"};
+	snprintf(c->info.product, sizeof(c->info.product), "%s", model_product);
+}
+
+static const struct sim_model_ops model_ops = {
+	.fate = model_fate, .apply = model_apply, .check = model_check};
+
+static size_t exports_bytes; /* so much text from the exports */
+
+static json_t *env_exports(void *arg)
+{
+	json_t *text;
+	char *fill;
+
+	if (!exports_bytes)
+		return json_pack("[{s:s}]", "type", "test");
+	fill = malloc(exports_bytes);
+	memset(fill, 'x', exports_bytes);
+	text = json_stringn(fill, exports_bytes);
+	free(fill);
+	return text;
+}
+
+/* @l: taken. Log lines are kept off the test's output. */
+static void env_start(struct loop *l, unsigned npaths)
+{
+	struct lun_params par;
+	struct ctl_conf conf = {.version = "1.2.3", .exports = env_exports};
+
+	log_init("check_ctl", NULL, LOG_L_ERR - 1);
+	loop = l;
+	snprintf(rundir, sizeof(rundir), "/tmp/check_ctl.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(rundir));
+	snprintf(lundir, sizeof(lundir), "%s/db01", rundir);
+	snprintf(sockpath, sizeof(sockpath), "%s/ctl.sock", lundir);
+	ck_assert_int_eq(mkdir(lundir, 0755), 0);
+	lun_params_default(&par);
+	strcpy(par.name, "db01");
+	strcpy(par.wwid, "3600a0980");
+	par.selector = SEL_SERVICE_TIME;
+	par.grouping = GROUP_BY_PRIO;
+	ck_assert_int_eq(lun_new(loop, &par, &lun), 0);
+	for (unsigned i = 0; i < npaths; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "/dev/sg%u", i + 3);
+		ck_assert_int_eq(
+			sim_path_new(loop, name, 64, &model_ops, NULL, i, &sps[i]), 0);
+		snprintf(sps[i]->path.dev, sizeof(sps[i]->path.dev), "%u:0:0:1", i + 2);
+		ck_assert_int_eq(lun_add_path(lun, &sps[i]->path), 0);
+	}
+	conf.rundir = rundir;
+	ck_assert_int_eq(ctl_server_new(loop, lun, &conf, &server), 0);
+}
+
+/* Everything is given back: the sanitizer finds what was not. */
+static void env_end(void (*step)(void))
+{
+	ctl_server_free(server);
+	lun_stop(lun, 0);
+	while (lun_get_state(lun) != LUN_STOPPED)
+		step();
+	step();
+	lun_free(lun);
+	loop_free(loop);
+	ck_assert_int_eq(access(sockpath, F_OK), -1);
+	ck_assert_int_eq(rmdir(lundir), 0);
+	ck_assert_int_eq(rmdir(rundir), 0);
+}
+
+/* The socket of a daemon that crashed. */
+static void __attribute__((unused)) leave_stale_socket(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	ck_assert_uint_lt(strlen(path), sizeof(a.sun_path));
+	strcpy(a.sun_path, path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	close(fd);
+}
+
+/* A connected, non-blocking client socket. */
+static int __attribute__((unused)) env_connect(void)
+{
+	struct sockaddr_un a;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	ck_assert_int_eq(ctl_socket_addr(rundir, "db01", &a), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+#endif
