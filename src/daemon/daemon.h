@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * daemon.h - lunmuxd's inside: one LUN, wired from configuration to exports.
+ *
+ *   main.c     options, exit code
+ *   daemon.c   life: start, ready, reload, stop
+ *   paths.c    finds paths and opens them, now and by timer
+ *   exports.c  NBD, FUSE and what they tell the control socket
+ *   state.c    RUNDIR/NAME: directory, lock, state file
+ *   notify.c   what the service manager is told
+ *
+ * Included by nobody outside src/daemon.
+ */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include "config.h"
+
+#include "base/units.h"
+#include "config/config.h"
+#include "core/lun.h"
+#include "loop/loop.h"
+#include "path/blk.h"
+#include "path/sg.h"
+
+#include <jansson.h>
+
+struct ctl_server;
+struct fuse_export;
+struct nbd_server;
+
+/* A path that could not be opened: said once, until the words change. */
+struct refusal {
+	char name[PATH_NAME_BYTES];
+	char text[400];
+};
+#define REFUSALS_MAX 32
+
+struct daemon {
+	const char *conf_file;
+	const char *rundir;
+	char dir[256]; /* RUNDIR/NAME */
+	struct loop *loop;
+	struct config *config;
+	const struct lun_conf *lc; /* this LUN's, in config */
+	struct lun *lun;
+	struct lun_observer observer;
+	int lock_fd; /* of RUNDIR/NAME/state */
+
+	struct blk_engine *engine; /* NULL until a block path is opened */
+	struct sg_identity sg_identity;
+	struct loop_timer rescan_timer;
+	struct refusal refusals[REFUSALS_MAX];
+	unsigned nfound; /* paths that the last scan found or the configuration names */
+
+	struct nbd_server *nbd;
+	struct fuse_export *fuse;
+	struct ctl_server *ctl;
+	bool ready, exports_stopping;
+	unsigned exports_running; /* that have not reported their end */
+
+	struct loop_signal sigterm, sigint, sighup;
+	struct loop_timer ready_timer, warn_timer, exit_timer;
+	struct loop_task exit_task;
+	bool stopping;
+	int exit_code;
+};
+
+/* What was accepted may take so long to be carried out after SIGTERM. */
+#define STOP_GRACE_NS (4 * NS_PER_SEC)
+/* And this is the end, whatever hangs: a service manager waits longer. */
+#define STOP_LIMIT_NS (5 * NS_PER_SEC)
+
+/* daemon.c: runs until it is asked to stop; the exit code. */
+int daemon_run(struct daemon *d);
+
+/* paths.c: 0 or a negative errno, logged */
+int paths_start(struct daemon *d);
+void paths_stop(struct daemon *d);
+/* Have all paths that were found at the start been judged? */
+bool paths_all_checked(const struct daemon *d);
+
+/* exports.c: 0 or a negative errno, logged */
+int exports_start_early(struct daemon *d);
+int exports_start(struct daemon *d);
+void exports_stop(struct daemon *d);
+void exports_free(struct daemon *d);
+json_t *exports_json(void *daemon);
+void exports_uri(const struct daemon *d, char *buf, unsigned size);
+
+/* state.c: 0 or a negative errno, logged */
+int state_open(struct daemon *d);
+void state_write(struct daemon *d, const char *state);
+void state_close(struct daemon *d);
+
+/* notify.c: harmless without a service manager */
+void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
