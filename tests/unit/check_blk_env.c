@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -189,10 +190,20 @@ bool loop_is_attached(const char *dev)
 bool have_loops(void)
 {
 	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int here;
 
 	if (ctl < 0)
 		return false;
 	close(ctl);
+	/*
+	 * One such program at a time: they detach devices and expect the numbers free to attach
+	 * again.  The lock ends with the process and its children.
+	 */
+	here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (here < 0 || flock(here, LOCK_EX) != 0) {
+		perror("check_blk_env: the lock on the working directory");
+		exit(EXIT_FAILURE);
+	}
 	return geteuid() == 0;
 }
 
