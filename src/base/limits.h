@@ -28,6 +28,7 @@
 /* --- one command --- */
 #define CMD_SEGS_MAX 256u	      /* requests merged into one command */
 #define CMD_BYTES_MAX (8u * MIB)     /* data of one command */
+#define MERGE_BYTES_MAX (512u * KIB) /* of requests that share one: see cmd_gather() */
 #define CMD_SAME_MAX 3	      /* V_SAME in a row before V_OTHER */
 #define CMD_TRIES_MAX 32      /* attempts of one command in all */
 #define PATH_STREAK_MAX 3     /* VF_STREAK outcomes in a row on one path */

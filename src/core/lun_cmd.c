@@ -141,35 +141,49 @@ static unsigned cmd_flags_of(const struct lun *lun, const struct req *r)
 	return flags;
 }
 
-struct cmd *cmd_build(struct lun *lun)
+/*
+ * Fill @cmd with @r, which the elevator has chosen, and its neighbours.  The
+ * chosen one may use all that a command can carry, others join it up to
+ * MERGE_BYTES_MAX and in whole: beyond that nothing is saved, and what could
+ * go by several paths, or be answered while the next is read, would wait for
+ * one command's end.
+ */
+static void cmd_gather(struct lun *lun, struct cmd *cmd, struct req *r, uint32_t limit)
 {
-	struct req *r = elv_choose(&lun->elv, lun->now_ns), *q;
-	uint32_t limit, total;
-	enum elv_dir dir;
-	struct cmd *cmd;
-	unsigned nsegs;
+	uint32_t merge = MIN(limit, MAX(MERGE_BYTES_MAX / lun->geo.block_bytes, 1u));
+	uint32_t total = MIN(r->todo_blocks, limit);
+	unsigned nsegs = 1;
+	struct req *q;
 
-	if (!r || !(cmd = cmd_get(lun)))
-		return NULL;
-	dir = elv_dir(r);
-	cmd->op = cmd_op_of(lun, r);
-	cmd->flags = cmd_flags_of(lun, r);
-	limit = cmd_limit(lun, cmd->op, cmd->op == CMD_WRITE && r->op != REQ_WRITE);
 	/* Front merges: step back while whole requests fit before the chosen one. */
-	total = MIN(r->todo_blocks, limit);
-	nsegs = 1;
-	while (nsegs < lun->limits.max_segs && total < limit && (q = elv_before(&lun->elv, r)) &&
-	       q->todo_blocks <= limit - total) {
+	while (nsegs < lun->limits.max_segs && total < merge && (q = elv_before(&lun->elv, r)) &&
+	       q->todo_blocks <= merge - total) {
 		r = q;
 		total += q->todo_blocks;
 		nsegs++;
 	}
 	cmd->lba = r->todo_lba;
 	/* Then forward, through the chosen one and on: back merges. */
-	for (; r && cmd->nblocks < limit && cmd->nsegs < lun->limits.max_segs; r = q) {
+	do {
 		q = elv_after(&lun->elv, r);
 		cmd_append(lun, cmd, r, MIN(r->todo_blocks, limit - cmd->nblocks));
-	}
+		r = q;
+	} while (r && cmd->nblocks < merge && r->todo_blocks <= merge - cmd->nblocks &&
+		 cmd->nsegs < lun->limits.max_segs);
+}
+
+struct cmd *cmd_build(struct lun *lun)
+{
+	struct req *r = elv_choose(&lun->elv, lun->now_ns);
+	enum elv_dir dir;
+	struct cmd *cmd;
+
+	if (!r || !(cmd = cmd_get(lun)))
+		return NULL;
+	dir = elv_dir(r);
+	cmd->op = cmd_op_of(lun, r);
+	cmd->flags = cmd_flags_of(lun, r);
+	cmd_gather(lun, cmd, r, cmd_limit(lun, cmd->op, cmd->op == CMD_WRITE && r->op != REQ_WRITE));
 	if (cmd->op == CMD_STATUS) {
 		cmd->extents = cmd->seg[0].req->data;
 		cmd->max_extents = (unsigned)(cmd->seg[0].req->data_bytes / sizeof(struct extent));

@@ -11,8 +11,8 @@
  * takes wakes nobody, and nothing has to be read to silence it.  (An eventfd
  * costs a read(2) a turn and fires for those, too.)
  *
- * Not used, because measuring found nothing or worse: SQPOLL and DEFER_TASKRUN
- * (two cores, see performance notes); registered buffers, which serve only
+ * Not used, because measuring found nothing or worse: SQPOLL, DEFER_TASKRUN and
+ * COOP_TASKRUN (two cores, see doc/performance.md); registered buffers, which serve only
  * commands of one segment, gain little at 4 KiB and pin the whole arena at
  * start; registered files, which gain little too and keep a closed device open
  * until the kernel gets round to it, so that a loop device could be neither

@@ -44,6 +44,33 @@ START_TEST(test_merge)
 }
 END_TEST
 
+/* Large requests are not put on one path while others idle; the largest go alone. */
+START_TEST(test_merge_bound)
+{
+	const uint32_t quarter = MERGE_BYTES_MAX / 4 / BS;
+	struct ask a[8], big;
+
+	start(4, NULL);
+	for (unsigned i = 0; i < 8; i++)
+		ask(&a[i], REQ_WRITE, i * quarter, quarter, (int)i, 0);
+	run(NS_PER_MS);
+	for (unsigned i = 0; i < 8; i++)
+		answered(&a[i], 0);
+	ck_assert_uint_eq(m.writes, 2);
+	ck_assert_uint_eq(m.largest, 4 * quarter);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_le(sps[i]->path.stats.cmds[CMD_WRITE], 1);
+	ask(&big, REQ_WRITE, 0, 5 * quarter, 9, 0);
+	ask(&a[0], REQ_WRITE, 5 * quarter, 1, 9, 0);
+	run(NS_PER_MS);
+	answered(&big, 0);
+	answered(&a[0], 0);
+	ck_assert_uint_eq(m.writes, 4);
+	ck_assert_uint_eq(m.largest, 5 * quarter);
+	finish();
+}
+END_TEST
+
 START_TEST(test_slices)
 {
 	struct ask w, r;
@@ -324,6 +351,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_read_write,
 		test_merge,
+		test_merge_bound,
 		test_slices,
 		test_split_on_error,
 		test_depth_and_sweep,
