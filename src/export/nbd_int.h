@@ -192,6 +192,8 @@ struct nbd_server {
 /* A message that clients can cause: at most some in ten seconds, whatever they do. */
 void nbd_noise(struct nbd_server *s, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* What @slot needs, for nbd_charge(). */
+void nbd_price(struct nbd_slot *slot);
 /* Count @slot's needs against the shares of its connection. False: not now. */
 bool nbd_charge(struct nbd_slot *slot);
 void nbd_uncharge(struct nbd_slot *slot);

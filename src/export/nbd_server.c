@@ -102,13 +102,17 @@ static void count_in(struct nbd_slot *slot, bool common)
 	}
 }
 
+void nbd_price(struct nbd_slot *slot)
+{
+	slot->charge_bytes = io_buffer_bytes(&slot->conn->srv->dev, &slot->io);
+	slot->charge_reqs = slot->io.op == IO_WRITE_ZEROES ? IO_NREQS : 1;
+}
+
 bool nbd_charge(struct nbd_slot *slot)
 {
 	struct nbd_server *s = slot->conn->srv;
 
 	assert(!slot->charged);
-	slot->charge_bytes = io_buffer_bytes(&s->dev, &slot->io);
-	slot->charge_reqs = slot->io.op == IO_WRITE_ZEROES ? IO_NREQS : 1;
 	if (fits_own(slot))
 		count_in(slot, false);
 	else if (TAILQ_EMPTY(&s->line) && fits_common(slot))

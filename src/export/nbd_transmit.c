@@ -181,12 +181,12 @@ static void admitted(struct nbd_conn *c)
 static bool admit(struct nbd_conn *c)
 {
 	struct nbd_slot *slot = c->cur;
-	uint64_t bytes = io_buffer_bytes(&c->srv->dev, &slot->io);
 	int r;
 
 	if (slot->io.state == IO_IDLE && !slot->charged) {
+		nbd_price(slot);
 		/* Resumed when one of its own requests gives its buffer back. */
-		if (c->held_bytes > 0 && c->held_bytes + bytes > NBD_CONN_BYTES_MAX)
+		if (c->held_bytes > 0 && c->held_bytes + slot->charge_bytes > NBD_CONN_BYTES_MAX)
 			return false;
 		if (!nbd_charge(slot)) {
 			nbd_conn_event(c, NBD_E_NO_QUOTA);
