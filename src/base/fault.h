@@ -43,7 +43,10 @@
 	X(PLANT_FUA_DROPPED, "plant-fua-dropped")          \
 	X(PLANT_STALE_CHECK, "plant-stale-check")          \
 	X(PLANT_SIZE_IGNORED, "plant-size-ignored")        \
-	X(PLANT_ATTENTION, "plant-attention-ignored")
+	X(PLANT_ATTENTION, "plant-attention-ignored")    \
+	X(PLANT_NO_LEDGER, "plant-no-ledger")            \
+	X(PLANT_HASH_EQUAL, "plant-hash-equal")          \
+	X(PLANT_HEDGE_BUFFER, "plant-hedge-buffer")
 
 enum fault_site {
 #define X(sym, name) sym,

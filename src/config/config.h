@@ -27,6 +27,7 @@
 enum conf_tristate { CONF_AUTO, CONF_ON, CONF_OFF, CONF_TRISTATE_NR };
 
 /* flush_scope as written: auto is lu over sg paths and all over block paths. */
+enum conf_ghost { CONF_GHOST_HOLD_WRITES, CONF_GHOST_HOLD_ACK, CONF_GHOST_NR };
 enum conf_flush { CONF_FLUSH_AUTO, CONF_FLUSH_LU, CONF_FLUSH_ALL, CONF_FLUSH_NR };
 
 enum nbd_device_kind { NBD_DEVICE_NONE, NBD_DEVICE_AUTO, NBD_DEVICE_FIXED };
@@ -92,6 +93,8 @@ struct lun_conf {
 	bool read_only;
 	enum conf_tristate direct_io;
 	enum conf_flush flush_scope;
+	uint64_t ghost_time_ns;
+	enum conf_ghost ghost_policy;
 
 	/* The process that serves it. */
 	unsigned max_requests;

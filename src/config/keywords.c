@@ -32,10 +32,12 @@
 #define WORD_LIST(list) .words = (list), .nwords = ARRAY_SIZE(list)
 
 static const char *const tristate_words[] = { "auto", "on", "off" };
+static const char *const ghost_words[] = { "hold-writes", "hold-ack" };
 static const char *const flush_words[] = { "auto", "lu", "all" };
 static const char *const level_words[] = { "err", "warn", "notice", "info", "debug" };
 
 _Static_assert(ARRAY_SIZE(tristate_words) == CONF_TRISTATE_NR, "a word each");
+_Static_assert(ARRAY_SIZE(ghost_words) == CONF_GHOST_NR, "a word each");
 _Static_assert(ARRAY_SIZE(flush_words) == CONF_FLUSH_NR, "a word each");
 _Static_assert(ARRAY_SIZE(level_words) == LOG_L_DEBUG - LOG_L_ERR + 1, "a word each");
 
@@ -84,6 +86,10 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	  .def = "auto" },
 	{ "flush_scope", ANYWHERE, 0, &kw_words, AT(flush_scope), WORD_LIST(flush_words),
 	  .def = "auto" },
+	{ "ghost_time", ANYWHERE, 0, &kw_time, AT(ghost_time_ns), RANGE(0, 60 * MINUTE),
+	  .def = "30s" },
+	{ "ghost_policy", ANYWHERE, 0, &kw_words, AT(ghost_policy), WORD_LIST(ghost_words),
+	  .def = "hold-writes" },
 
 	{ "max_requests", ANYWHERE, 0, &kw_number, AT(max_requests), RANGE(16, REQS_MAX),
 	  .def = "1024" },

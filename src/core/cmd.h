@@ -73,6 +73,8 @@ struct cmd {
 	unsigned delay_ms;  /* last V_LATER delay */
 	bool group_retried; /* VF_RETRY_GROUP was used */
 	bool retried_once;  /* VF_RETRY_ONCE was used */
+	bool overdue;	     /* it is, and its path counts it */
+	bool replaced;	     /* a flush that another was sent for */
 	bool unmerge;	     /* failed as a whole: every part goes alone */
 	uint64_t tried[PATHS_MAX / 64]; /* paths by index that answered V_OTHER */
 	unsigned nsegs;

@@ -28,6 +28,7 @@ void lun_params_default(struct lun_params *p)
 		.max_polling_interval_ns = 20 * NS_PER_SEC,
 		.flush_scope = FLUSH_SCOPE_LU,
 		.max_reqs = REQS_DEFAULT,
+		.ghost_time_ns = GHOST_TIME_NS,
 		.buffer_bytes = BUF_ARENA_DEFAULT,
 	};
 }
@@ -104,7 +105,11 @@ int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret)
 	loop_timer_init(&lun->no_path_timer, lun_no_path_expired);
 	loop_timer_init(&lun->failback_timer, lun_failback_due);
 	loop_timer_init(&lun->stop_timer, lun_stop_due);
+	overdue_init(lun);
+	lun->next_seq = HEDGES_MAX + 1; /* ghosts of an earlier process have none */
 	r = lun_pool_init(lun);
+	if (r == 0)
+		r = ledger_init(lun);
 	if (r < 0) {
 		lun_free(lun);
 		return r;
@@ -126,6 +131,8 @@ void lun_free(struct lun *lun)
 	loop_timer_stop(lun->loop, &lun->no_path_timer);
 	loop_timer_stop(lun->loop, &lun->failback_timer);
 	loop_timer_stop(lun->loop, &lun->stop_timer);
+	loop_timer_stop(lun->loop, &lun->overdue_timer);
+	ledger_fini(lun);
 	lun_pool_fini(lun);
 	free(lun);
 }
@@ -165,13 +172,21 @@ static void lun_count(struct lun *lun, const struct req *r)
 		lun->stats.rmw++;
 }
 
+static bool lun_may_run(struct lun *lun, struct req *r)
+{
+	bool free = r->op == REQ_FLUSH || rangelock_acquire(&lun->lock, r);
+
+	return req_is_write(r) ? ledger_admit(lun, r) && free : free;
+}
+
 void lun_submit(struct req *r)
 {
 	struct lun *lun = r->lun;
 
 	assert(r->state == REQ_OWNED);
 	lun_assert_range(lun, r);
-	r->seq = lun->next_seq++;
+	r->seq = lun->next_seq;
+	lun->next_seq += HEDGES_MAX + 1; /* those between are its hedges' */
 	r->submit_ns = loop_now_ns(lun->loop);
 	if (!lun->last_done_ns)
 		lun->last_done_ns = r->submit_ns;
@@ -180,7 +195,7 @@ void lun_submit(struct req *r)
 		lun_finish(r, ESHUTDOWN);
 		return;
 	}
-	if (r->op != REQ_FLUSH && !rangelock_acquire(&lun->lock, r)) {
+	if (!lun_may_run(lun, r)) {
 		lun->stats.blocked++;
 		req_set_state(r, REQ_BLOCKED);
 		return;
@@ -193,7 +208,7 @@ void lun_cancel(struct req *r)
 	struct lun *lun = r->lun;
 
 	if (r->locked && fault_strikes(PLANT_CANCEL_UNLOCKS))
-		lun_unlock(r);
+		lun_unlock(r, NULL);
 	if (r->state == REQ_QUEUED) {
 		/* Of a read-modify-write only reads have run before its main phase. */
 		if (r->ncmds || (r->phase == REQ_PH_MAIN && r->todo_blocks != r->nblocks &&
@@ -307,6 +322,8 @@ void lun_get_stats(const struct lun *lun, struct lun_stats *ret)
 	ret->depth = lun->qd.limit;
 	ret->depth_shrunk = lun->qd.shrunk;
 	ret->queued = elv_count(&lun->elv);
+	ret->ghosts = lun->ledger.ghosts;
+	ret->ghosts_now = lun->ledger.nghosts;
 	STAILQ_FOREACH (cmd, &lun->retry, link)
 		ret->held_now++;
 	STAILQ_FOREACH (cmd, &lun->delayed, link)
@@ -335,6 +352,7 @@ void lun_verify(struct lun *lun)
 
 	elv_verify(&lun->elv);
 	rangelock_verify(&lun->lock);
+	ledger_verify(lun);
 	TAILQ_FOREACH (p, &lun->paths, link) {
 		unsigned k = 0;
 

@@ -20,6 +20,7 @@
 
 struct lun;
 struct path;
+struct ledger_slot;
 
 /* --- making one ------------------------------------------------------------ */
 
@@ -51,6 +52,18 @@ struct lun_params {
 	uint64_t buffer_bytes; /* power of two */
 	uint32_t max_cmd_bytes; /* largest merged command; 0 = CMD_BYTES_MAX */
 	bool expect_paths; /* paths may still appear: an empty LUN holds requests, too */
+	/* A command that is out longer makes its path suspect, and its requests go again by another
+	 * path; 0 = auto: from the path's own latency. */
+	uint64_t suspect_after_ns;
+	/* A write whose command has ended without anybody knowing how may land so much later; other
+	 * overlapping writes wait (core/ledger.h). hold_ack: so does its answer, for LUNs that other
+	 * hosts write, too. */
+	uint64_t ghost_time_ns;
+	bool ghost_hold_ack;
+	/* ledger_slots(max_reqs) of them, what an earlier process has left; NULL = none, own memory.
+	 * The caller's, as long as the LUN lives. What is found there may land for that time. */
+	struct ledger_slot *slots;
+	uint64_t restored_ghost_ns;
 };
 
 void lun_params_default(struct lun_params *p);
@@ -157,6 +170,13 @@ const struct lun_params *lun_params(const struct lun *lun);
 /* The elevator in force: what auto has chosen, too. */
 const char *lun_elevator(const struct lun *lun);
 
+/* Ghosts of an earlier process that are left. */
+unsigned lun_ghosts_of_others(const struct lun *lun);
+/* For each of them: @fn returns until when it may land (loop_now_ns() time); later than now known
+ * is ignored. */
+typedef uint64_t lun_ghost_fn(void *arg, const struct ledger_slot *slot, uint64_t now_ns);
+void lun_shorten_ghosts(struct lun *lun, lun_ghost_fn *fn, void *arg);
+
 /* --- statistics: read at any time, never written by readers ------------------------- */
 
 struct lun_stats {
@@ -169,6 +189,10 @@ struct lun_stats {
 	uint64_t canceled, rmw;
 	uint64_t flush_rounds, flush_skipped;
 	uint64_t depth_shrunk;
+	uint64_t overdue;	 /* commands that were out for too long */
+	uint64_t hedges, hedges_won; /* requests sent again for that; that answered first */
+	uint64_t ghosts;	 /* writes answered while a command of theirs might still land */
+	unsigned ghosts_now;
 	unsigned inflight, inflight_max, depth; /* commands at the LUN; depth in force */
 	unsigned queued, held_now;		 /* requests in the elevator; commands to be sent again */
 	unsigned reqs_out;			 /* requests out of the pool */

@@ -265,10 +265,38 @@ void cmd_write_zeroes_by_hand(struct lun *lun, struct cmd *cmd)
 	cmd_fill_iov(lun, cmd);
 }
 
-static void cmd_drop_req(struct req *r)
+/* A part of @r that was in a command has ended; @last: the command names it no longer. */
+static void cmd_part_ended(struct req *r, uint32_t nblocks, int err, bool last)
 {
 	assert(r->ncmds > 0);
-	r->ncmds--;
+	r->ncmds -= last;
+	if (!r->settled)
+		req_part_done(r, nblocks, err);
+	else if (r->put && !r->ncmds)
+		req_free(r);
+}
+
+static bool req_is_void(const struct req *r)
+{
+	return r->settled || (r->is_hedge && !r->lead);
+}
+
+bool cmd_is_void(const struct cmd *cmd)
+{
+	if (cmd->op == CMD_FLUSH)
+		return cmd->replaced;
+	for (unsigned i = 0; i < cmd->nsegs; i++)
+		if (!req_is_void(cmd->seg[i].req))
+			return false;
+	return true;
+}
+
+bool cmd_has_void_part(const struct cmd *cmd)
+{
+	for (unsigned i = 0; i < cmd->nsegs; i++)
+		if (req_is_void(cmd->seg[i].req))
+			return true;
+	return false;
 }
 
 void cmd_advance(struct lun *lun, struct cmd *cmd, uint32_t nblocks)
@@ -278,23 +306,19 @@ void cmd_advance(struct lun *lun, struct cmd *cmd, uint32_t nblocks)
 		struct req *r = cmd->seg[0].req;
 		uint32_t n = MIN(nblocks, cmd->seg[0].nblocks);
 
-		if (n == cmd->seg[0].nblocks)
-			cmd_drop_req(r);
+		bool last = n == cmd->seg[0].nblocks;
+
 		cmd_shift(lun, cmd, n);
 		nblocks -= n;
-		req_part_done(r, n, 0);
+		cmd_part_ended(r, n, 0, last);
 	}
 	cmd_fill_iov(lun, cmd);
 }
 
 void cmd_end(struct lun *lun, struct cmd *cmd, int err)
 {
-	for (unsigned i = 0; i < cmd->nsegs; i++) {
-		struct req *r = cmd->seg[i].req;
-
-		cmd_drop_req(r);
-		req_part_done(r, cmd->seg[i].nblocks, err);
-	}
+	for (unsigned i = 0; i < cmd->nsegs; i++)
+		cmd_part_ended(cmd->seg[i].req, cmd->seg[i].nblocks, err, true);
 	cmd_put(lun, cmd);
 }
 

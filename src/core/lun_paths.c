@@ -50,6 +50,9 @@ void lun_update_limits(struct lun *lun)
 	TAILQ_FOREACH (p, &lun->paths, link) {
 		p->depth = lun->par.path_depth ? lun->par.path_depth : p->info.depth;
 		p->depth = p->depth ? MIN(p->depth, depth) : depth;
+		/* What hangs at one path must leave slots to send it again by another. */
+		if (lun->npaths > 1 && p->depth + depth / 8 > depth && depth > 1)
+			p->depth = depth - MAX(depth / 8, 1u);
 		if (!p->info_valid || (any_usable && !path_is_usable(p)))
 			continue;
 		lim.max_blocks = limit_min(lim.max_blocks, p->info.max_blocks);
@@ -316,6 +319,27 @@ const char *lun_state_name(enum lun_state s)
 	return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "?";
 }
 
+/* A suspect path is used only if there is no other, its host's others after those of other hosts. */
+static void lun_rank_paths(struct lun *lun)
+{
+	struct path *p, *q;
+	bool any_suspect = false;
+
+	lun->ngood = lun->nusable = 0;
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		lun->ngood += p->state == PATH_ACTIVE;
+		any_suspect |= p->state == PATH_SUSPECT;
+	}
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		p->last_resort = !lun->ngood && p->state == PATH_SUSPECT;
+		p->host_suspect = false;
+		if (any_suspect && p->host >= 0)
+			TAILQ_FOREACH (q, &lun->paths, link)
+				p->host_suspect |= q->state == PATH_SUSPECT && q->host == p->host;
+		lun->nusable += path_is_usable(p);
+	}
+}
+
 /* --- a path has changed --------------------------------------------------------------- */
 
 void lun_path_changed(struct lun *lun, struct path *changed)
@@ -323,11 +347,9 @@ void lun_path_changed(struct lun *lun, struct path *changed)
 	struct path *all[PATHS_MAX], *p;
 	unsigned n = 0;
 
-	lun->nusable = 0;
-	TAILQ_FOREACH (p, &lun->paths, link) {
+	lun_rank_paths(lun);
+	TAILQ_FOREACH (p, &lun->paths, link)
 		all[n++] = p;
-		lun->nusable += path_is_usable(p);
-	}
 	if (changed && !path_is_usable(changed))
 		sel_forget(&lun->sel_state, changed);
 	groups_build(&lun->groups, lun->par.grouping, all, n);

@@ -27,7 +27,7 @@ int lun_pool_init(struct lun *lun)
 	int r;
 
 	TAILQ_INIT(&lun->waiters);
-	r = pool_init(&lun->reqs, sizeof(struct req), lun->par.max_reqs);
+	r = pool_init(&lun->reqs, sizeof(struct req), lun->par.max_reqs + HEDGE_REQS);
 	if (r < 0)
 		return r;
 	r = pool_init(&lun->cmds, sizeof(struct cmd), ncmds);
@@ -56,14 +56,11 @@ void lun_pool_fini(struct lun *lun)
 		pool_fini(&lun->reqs);
 }
 
-struct req *lun_req_get(struct lun *lun, size_t data_bytes)
+static struct req *req_new(struct lun *lun, size_t data_bytes)
 {
-	struct req *r;
+	struct req *r = pool_get(&lun->reqs);
 	void *data = NULL;
 
-	if (!TAILQ_EMPTY(&lun->waiters) && !lun->serving_waiter)
-		return NULL;
-	r = pool_get(&lun->reqs);
 	if (!r)
 		return NULL;
 	if (data_bytes) {
@@ -77,27 +74,47 @@ struct req *lun_req_get(struct lun *lun, size_t data_bytes)
 	r->lun = lun;
 	r->data = data;
 	r->data_bytes = data_bytes;
+	TAILQ_INIT(&r->hedges);
 	req_set_state(r, REQ_OWNED);
 	lun->stats.reqs_out++;
 	return r;
 }
 
-void lun_req_put(struct req *r)
+struct req *lun_req_get(struct lun *lun, size_t data_bytes)
+{
+	if (!TAILQ_EMPTY(&lun->waiters) && !lun->serving_waiter)
+		return NULL;
+	return pool_free_count(&lun->reqs) > HEDGE_REQS ? req_new(lun, data_bytes) : NULL;
+}
+
+struct req *lun_hedge_get(struct lun *lun, const struct req *lead)
+{
+	return req_new(lun, lead->data_bytes);
+}
+
+void req_free(struct req *r)
 {
 	struct lun *lun = r->lun;
 
-	assert(r->state == REQ_OWNED || r->state == REQ_DONE);
-	assert(!r->put && !r->locked);
-	r->put = true;
-	if (r->ncmds)
-		return; /* the last command gives it back */
+	assert(r->put && !r->ncmds && TAILQ_EMPTY(&r->hedges));
 	req_set_state(r, REQ_FREE);
 	if (r->data)
 		buf_put(lun->arena, r->data, r->data_bytes);
-	r->data = NULL;
+	if (r->spare)
+		buf_put(lun->arena, r->spare, r->data_bytes);
+	r->data = r->spare = NULL;
 	pool_put(&lun->reqs, r);
 	lun->stats.reqs_out--;
 	lun_room(lun);
+}
+
+void lun_req_put(struct req *r)
+{
+	assert(r->state == REQ_OWNED || r->state == REQ_DONE);
+	assert(!r->put && !r->locked);
+	r->put = true;
+	if (!r->ncmds)
+		req_free(r); /* else the last command does */
 }
 
 void lun_room(struct lun *lun)

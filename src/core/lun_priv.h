@@ -8,6 +8,8 @@
  *   lun_cmd.c      commands: built from the elevator, advanced, split
  *   lun_verdict.c  verdict -> action: the one switch
  *   lun_paths.c    paths come, go and change: groups, limits, LUN state
+ *   ledger.c       which writes may still land
+ *   hedge.c        overdue commands: suspect paths, requests sent again
  *   flush.c        flush rounds
  *   path.c probe.c the path's state table and its checks
  */
@@ -22,6 +24,7 @@
 #include "core/cmd.h"
 #include "core/elv.h"
 #include "core/group.h"
+#include "core/ledger.h"
 #include "core/lun.h"
 #include "core/path.h"
 #include "core/qdepth.h"
@@ -60,6 +63,7 @@ struct lun {
 
 	struct path_list paths; /* all, in the order they were added */
 	unsigned npaths, nusable;
+	unsigned ngood; /* usable ones without an overdue command */
 	struct path *by_index[PATHS_MAX];
 	struct groups groups;
 	const struct sel_ops *sel;
@@ -67,6 +71,7 @@ struct lun {
 
 	struct elv elv;
 	struct rangelock lock;
+	struct ledger ledger;
 	struct qdepth qd;
 	struct flush_engine flush;
 
@@ -84,7 +89,11 @@ struct lun {
 	bool serving_waiter; /* lun_req_get() is called for the first in the line */
 
 	struct loop_task run_task, room_task, notify_task;
-	struct loop_timer delay_timer, no_path_timer, failback_timer, stop_timer;
+	struct loop_timer delay_timer, no_path_timer, failback_timer, stop_timer,
+		overdue_timer;
+	bool overdue_due;	  /* the timer has fired: look in this turn */
+	uint64_t overdue_set_ns;  /* the timer was started */
+	uint64_t overdue_base_ns; /* the process was away until then: nothing counts as older */
 	TAILQ_HEAD(, lun_observer) observers;
 	bool stop_flushed;
 	bool no_path_over; /* no_path_retry has ended, and no path has been proven since */
@@ -98,13 +107,18 @@ struct lun {
  * otherwise wait for commands that wait for the same. */
 #define CMDS_FOR_SPLITS 4u
 
+/* Hedges of one request, and their share of the pool of requests. */
+#define HEDGES_MAX 7u
+#define HEDGE_REQS 256u
+
 /* Blocks that one zero-writing command can carry. */
 #define LUN_ZEROES_BYTES (256u * KIB)
 
 /* lun_run.c */
 void lun_dirty(struct lun *lun); /* something happened: run in this turn's decide phase */
 void lun_run_task(struct loop_task *t);
-void lun_unlock(struct req *r);		 /* what waited for its range goes on */
+/* What waited for its range goes on; @ghost (or NULL) is what stays of it. */
+void lun_unlock(struct req *r, struct ghost *ghost);
 void lun_finish(struct req *r, int err); /* queue done() */
 void lun_enter_phase(struct req *r);	 /* put r into elevator or flush engine by its phase */
 void req_part_done(struct req *r, uint32_t nblocks, int err);
@@ -123,6 +137,9 @@ void cmd_advance(struct lun *lun, struct cmd *cmd, uint32_t nblocks);
 struct cmd *cmd_split(struct lun *lun, struct cmd *cmd);
 void cmd_write_zeroes_by_hand(struct lun *lun, struct cmd *cmd);
 void cmd_end(struct lun *lun, struct cmd *cmd, int err); /* all parts are done with @err */
+/* Nobody waits for any part of it: it must not be sent, again or at all. */
+bool cmd_is_void(const struct cmd *cmd);
+bool cmd_has_void_part(const struct cmd *cmd);
 bool cmd_fits(const struct lun *lun, const struct cmd *cmd);
 
 /* lun_verdict.c */
@@ -141,7 +158,34 @@ void lun_failback_due(struct loop_timer *t);
 void lun_notify(struct lun *lun);
 void lun_set_state(struct lun *lun, enum lun_state to, const char *why);
 
+/* ledger.c */
+int ledger_init(struct lun *lun);
+void ledger_fini(struct lun *lun);
+/* An entry for the write @r; false: there is none, it waits (nblockers). */
+bool ledger_admit(struct lun *lun, struct req *r);
+void ledger_serve(struct lun *lun);
+void ledger_sending(struct lun *lun, struct cmd *cmd, const struct path *p); /* before submit() */
+void ledger_sent(struct cmd *cmd);
+void ledger_ended(struct lun *lun, struct cmd *cmd);
+/* ghost_policy hold-ack: @r may not be answered yet; lun_finish() will be called again. */
+bool ledger_holds(struct lun *lun, struct req *r);
+void ledger_release_held(struct lun *lun);
+/* @r ends. What it leaves behind, NULL if nothing. */
+struct ghost *ledger_close(struct lun *lun, struct req *r);
+void ledger_verify(struct lun *lun);
+
+/* hedge.c */
+void overdue_init(struct lun *lun);
+void overdue_watch(struct lun *lun); /* at the end of a turn: keep the timer running */
+void overdue_look(struct lun *lun);  /* before dispatch */
+void overdue_cmd_ended(struct lun *lun, struct cmd *cmd);
+/* True if @r was a hedge: its end has been taken care of. */
+bool hedge_takes(struct req *r, int err);
+void hedge_drop_all(struct req *lead);
+
 /* lun_pool.c */
+void req_free(struct req *r); /* its last user has gone */
+struct req *lun_hedge_get(struct lun *lun, const struct req *lead);
 int lun_pool_init(struct lun *lun);
 void lun_pool_fini(struct lun *lun);
 void lun_room_task(struct loop_task *t);

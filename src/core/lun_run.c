@@ -20,13 +20,13 @@ void lun_dirty(struct lun *lun)
 
 /* --- a request moves on ----------------------------------------------------- */
 
-void lun_unlock(struct req *r)
+void lun_unlock(struct req *r, struct ghost *ghost)
 {
 	struct lun *lun = r->lun;
 	struct req_list ready = TAILQ_HEAD_INITIALIZER(ready);
 	struct req *q;
 
-	rangelock_release(&lun->lock, r, &ready);
+	rangelock_release(&lun->lock, r, ghost, &ready);
 	while ((q = TAILQ_FIRST(&ready))) {
 		TAILQ_REMOVE(&ready, q, fifo);
 		lun_enter_phase(q);
@@ -37,11 +37,17 @@ void lun_finish(struct req *r, int err)
 {
 	struct lun *lun = r->lun;
 
+	if (hedge_takes(r, err))
+		return;
+	r->settled = true;
 	r->err = err;
+	hedge_drop_all(r);
+	if (!err && ledger_holds(lun, r))
+		return;
 	req_set_state(r, REQ_DONE);
 	TAILQ_INSERT_TAIL(&lun->finished, r, fifo);
 	lun_dirty(lun);
-	lun_unlock(r);
+	lun_unlock(r, ledger_close(lun, r));
 }
 
 static enum req_phase req_next_phase(const struct req *r)
@@ -105,7 +111,9 @@ void lun_enter_phase(struct req *r)
 
 	if (r->phase == REQ_PH_NONE)
 		err = req_refusal(lun, r);
-	if (lun->state == LUN_FAILING)
+	if (r->is_hedge && !r->lead)
+		err = ECANCELED;
+	else if (lun->state == LUN_FAILING)
 		err = EIO;
 	else if (lun->state >= LUN_STOPPING)
 		err = ESHUTDOWN;
@@ -183,11 +191,22 @@ static bool cmd_has_tried(const struct cmd *cmd, const struct path *p)
 	return cmd && (cmd->tried[p->index / 64] >> (p->index % 64) & 1);
 }
 
+/* Keep those whose host has no suspect path, if there are any. */
+static unsigned prefer_other_hosts(struct path **cand, unsigned n)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!cand[i]->host_suspect)
+			cand[k++] = cand[i];
+	return k ? k : n;
+}
+
 static struct path *lun_pick_in(struct lun *lun, const struct group *g, const struct cmd *cmd,
 				unsigned *ret_untried)
 {
 	struct path *cand[PATHS_MAX], *usable[PATHS_MAX];
-	unsigned n = 0, nusable = 0;
+	unsigned n = 0, nusable = 0, nshunned = 0;
 
 	for (unsigned i = 0; i < g->npaths; i++) {
 		struct path *p = g->paths[i];
@@ -195,12 +214,16 @@ static struct path *lun_pick_in(struct lun *lun, const struct group *g, const st
 		if (!path_is_usable(p) || cmd_has_tried(cmd, p))
 			continue;
 		usable[nusable++] = p;
-		if (path_has_room(p))
-			cand[n++] = p;
+		if (!path_has_room(p))
+			continue;
+		cand[n++] = p;
+		nshunned += p->host_suspect;
 	}
 	*ret_untried += nusable;
 	if (!n)
 		return NULL;
+	if (nshunned)
+		n = prefer_other_hosts(cand, n);
 	return lun->sel->pick(&lun->sel_state, lun->par.rr_min_io, cand, n, usable, nusable);
 }
 
@@ -268,6 +291,7 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 	assert((cmd->op != CMD_READ && cmd->op != CMD_WRITE) || cmd->niov > 0);
 	cmd->path = p;
 	memset(&cmd->outcome, 0, sizeof(cmd->outcome));
+	ledger_sending(lun, cmd, p);
 	r = p->ops->submit(p, cmd);
 	if (r == -EAGAIN) {
 		p->no_room = true;
@@ -280,6 +304,7 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 	}
 	assert(r == 0);
 	lun_stamp_first_send(lun, cmd);
+	ledger_sent(cmd);
 	qdepth_take(&lun->qd);
 	path_send(p, cmd, lun->now_ns);
 	if (cmd->tries++)
@@ -301,6 +326,13 @@ static void lun_dispatch_retry(struct lun *lun)
 		struct path *p;
 
 		next = STAILQ_NEXT(cmd, link);
+		if (cmd_is_void(cmd)) {
+			STAILQ_REMOVE(&lun->retry, cmd, cmd, link);
+			cmd_end(lun, cmd, ECANCELED);
+			continue;
+		}
+		if (cmd_has_void_part(cmd))
+			cmd->unmerge = true;
 		if (!lun_adapt(lun, cmd)) {
 			STAILQ_REMOVE(&lun->retry, cmd, cmd, link);
 			cmd_end(lun, cmd, EOPNOTSUPP);
@@ -374,6 +406,8 @@ void lun_fail_queued(struct lun *lun, int err)
 	struct cmd *cmd;
 	struct req *r;
 
+	if (err == ESHUTDOWN)
+		ledger_release_held(lun); /* else they end with their ghosts: they have been written */
 	STAILQ_CONCAT(&lun->retry, &lun->delayed);
 	while ((cmd = STAILQ_FIRST(&lun->retry))) {
 		STAILQ_REMOVE_HEAD(&lun->retry, link);
@@ -396,6 +430,9 @@ void lun_fail_queued(struct lun *lun, int err)
 			lun_finish(r, err);
 		}
 	}
+	/* Those that wait for a ghost. */
+	while ((r = rangelock_first_blocked(&lun->lock)))
+		lun_finish(r, err);
 }
 
 void lun_run_task(struct loop_task *t)
@@ -409,6 +446,8 @@ void lun_run_task(struct loop_task *t)
 		lun_act(lun, cmd);
 	}
 	lun_release_delayed(lun);
+	ledger_serve(lun);
+	overdue_look(lun);
 	flush_start_round(lun);
 	lun_call_done(lun);
 	if (lun->state == LUN_FAILING || lun->state == LUN_STOPPING)
@@ -417,6 +456,7 @@ void lun_run_task(struct loop_task *t)
 		lun_dispatch(lun);
 	lun_call_done(lun);
 	lun_flush_paths(lun);
+	overdue_watch(lun);
 	lun_stop_progress(lun);
 	if (!lun->qd.inflight && !elv_count(&lun->elv) && STAILQ_EMPTY(&lun->retry) &&
 	    STAILQ_EMPTY(&lun->delayed))

@@ -31,11 +31,22 @@ static void outcome_text(const struct cmd *cmd, char *buf, size_t size)
 			 o->host_status, o->driver_status);
 }
 
+/* Nobody waits for it: whatever became of it, it is not sent again. */
+static bool act_void(struct lun *lun, struct cmd *cmd)
+{
+	if (!cmd_is_void(cmd))
+		return false;
+	cmd_end(lun, cmd, ECANCELED);
+	return true;
+}
+
 static void act_final(struct lun *lun, struct cmd *cmd, int err)
 {
 	char text[160];
 	unsigned missed;
 
+	if (act_void(lun, cmd))
+		return;
 	if (err && err != EOPNOTSUPP &&
 	    log_allow(&lun->error_log, lun->now_ns, 20, 10 * NS_PER_SEC, &missed)) {
 		if (missed)
@@ -54,6 +65,8 @@ static void act_final(struct lun *lun, struct cmd *cmd, int err)
 
 static void act_resend(struct lun *lun, struct cmd *cmd)
 {
+	if (act_void(lun, cmd))
+		return;
 	if (cmd->tries >= CMD_TRIES_MAX && !fault_strikes(PLANT_NO_BUDGET)) {
 		act_final(lun, cmd, cmd->outcome.err ? cmd->outcome.err : EIO);
 		return;
@@ -65,6 +78,8 @@ static void act_later(struct lun *lun, struct cmd *cmd)
 {
 	struct cmd *c, *prev = NULL;
 
+	if (act_void(lun, cmd))
+		return;
 	if (cmd->tries >= CMD_TRIES_MAX) {
 		act_resend(lun, cmd);
 		return;
@@ -207,6 +222,8 @@ static void act_good(struct lun *lun, struct cmd *cmd)
 
 	qdepth_good(&lun->qd, lun->now_ns);
 	lun_path_proven(lun);
+	if (act_void(lun, cmd))
+		return;
 	if (cmd->op == CMD_FLUSH) {
 		flush_cmd_ended(lun, cmd, 0);
 		return;
@@ -307,6 +324,8 @@ void lun_act(struct lun *lun, struct cmd *cmd)
 	path_account_end(p, cmd, lun->now_ns);
 	if (!fault_strikes(PLANT_SLOT_LEAK))
 		qdepth_give(&lun->qd);
+	ledger_ended(lun, cmd);
+	overdue_cmd_ended(lun, cmd);
 	lun_measure_gap(lun);
 	if (v != V_OK || cmd->outcome.flags)
 		outcome_text(cmd, why, sizeof(why));

@@ -3,18 +3,20 @@
  * path.c - one path: its state table, its part of the account, what drivers
  * call.
  *
- *               CHECK     UP      STANDBY  UNAVAIL  TRANSIT  DOWN    DISABLE   ENABLE  REMOVE
- *   found       checking  active  standby  unavail. trans.   failed  disabled  -       gone
- *   checking    -         active  standby  unavail. trans.   failed  disabled  -       gone
- *   active      checking  -       standby  unavail. trans.   failed  disabled  -       gone
- *   standby     checking  active  -        unavail. trans.   failed  disabled  -       gone
- *   unavailable checking  active  standby  -        trans.   failed  disabled  -       gone
- *   transition. checking  active  standby  unavail. -        failed  disabled  -       gone
- *   suspect     checking  active  standby  unavail. trans.   failed  disabled  -       gone
- *   failed      -         active  standby  unavail. trans.   -       disabled  -       gone
- *   marginal    checking  active  standby  unavail. trans.   failed  disabled  -       gone
- *   disabled    -         -       -        -        -        -       -         found   gone
- *   gone        -         -       -        -        -        -       -         -       -
+ *               CHECK     UP      STANDBY  UNAVAIL  TRANSIT  SUSPECT  DOWN    DISABLE   ENABLE  REMOVE
+ *   found       checking  active  standby  unavail. trans.   suspect  failed  disabled  -       gone
+ *   checking    -         active  standby  unavail. trans.   suspect  failed  disabled  -       gone
+ *   active      checking  -       standby  unavail. trans.   suspect  failed  disabled  -       gone
+ *   standby     checking  active  -        unavail. trans.   suspect  failed  disabled  -       gone
+ *   unavailable checking  active  standby  -        trans.   suspect  failed  disabled  -       gone
+ *   transition. checking  active  standby  unavail. -        suspect  failed  disabled  -       gone
+ *   suspect     checking  active  standby  unavail. trans.   -        failed  disabled  -       gone
+ *   failed      -         active  standby  unavail. trans.   suspect  -       disabled  -       gone
+ *   marginal    checking  active  standby  unavail. trans.   suspect  failed  disabled  -       gone
+ *   disabled    -         -       -        -        -        -        -       -         found   gone
+ *   gone        -         -       -        -        -        -        -       -         -       -
+ *
+ * UP of a path with an overdue command is SUSPECT.
  */
 #include "core/lun_priv.h"
 
@@ -25,38 +27,39 @@
 #define STAY PATH_STATE_NR
 
 static const uint8_t path_moves[PATH_STATE_NR][PEV_NR] = {
-#define ROW(check, up, standby, unavail, trans, down, disable, enable)                             \
+#define ROW(check, up, standby, unavail, trans, suspect, down, disable, enable)                    \
 	{                                                                                          \
 		[PEV_CHECK] = (check), [PEV_UP] = (up), [PEV_STANDBY] = (standby),                 \
-		[PEV_UNAVAILABLE] = (unavail), [PEV_TRANSITIONING] = (trans), [PEV_DOWN] = (down), \
+		[PEV_UNAVAILABLE] = (unavail), [PEV_TRANSITIONING] = (trans),                      \
+		[PEV_SUSPECT] = (suspect), [PEV_DOWN] = (down),                                    \
 		[PEV_DISABLE] = (disable), [PEV_ENABLE] = (enable), [PEV_REMOVE] = PATH_GONE,      \
 	}
 	[PATH_FOUND] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
-			   PATH_TRANSITIONING, PATH_FAILED, PATH_DISABLED, STAY),
+			   PATH_TRANSITIONING, PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_CHECKING] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			      PATH_FAILED, PATH_DISABLED, STAY),
+			      PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_ACTIVE] = ROW(PATH_CHECKING, STAY, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			    PATH_FAILED, PATH_DISABLED, STAY),
+			    PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_STANDBY] = ROW(PATH_CHECKING, PATH_ACTIVE, STAY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			     PATH_FAILED, PATH_DISABLED, STAY),
+			     PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_UNAVAILABLE] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, STAY, PATH_TRANSITIONING,
-				 PATH_FAILED, PATH_DISABLED, STAY),
+				 PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_TRANSITIONING] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, STAY,
-				   PATH_FAILED, PATH_DISABLED, STAY),
+				   PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_SUSPECT] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
-			     PATH_TRANSITIONING, PATH_FAILED, PATH_DISABLED, STAY),
+			     PATH_TRANSITIONING, STAY, PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_FAILED] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			    STAY, PATH_DISABLED, STAY),
+			    PATH_SUSPECT, STAY, PATH_DISABLED, STAY),
 	[PATH_MARGINAL] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
-			      PATH_TRANSITIONING, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_DISABLED] = ROW(STAY, STAY, STAY, STAY, STAY, STAY, STAY, PATH_FOUND),
-	[PATH_GONE] = { STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY },
+			      PATH_TRANSITIONING, PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_DISABLED] = ROW(STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, PATH_FOUND),
+	[PATH_GONE] = { STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY },
 #undef ROW
 };
 
 bool path_is_usable(const struct path *p)
 {
-	return p->state == PATH_ACTIVE;
+	return p->state == PATH_ACTIVE || p->last_resort;
 }
 
 bool path_is_available(const struct path *p)
@@ -101,6 +104,8 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 	assert(from < PATH_STATE_NR && ev < PEV_NR);
 	if (ev == PEV_DOWN)
 		probe_doubt(p);
+	if (ev == PEV_UP && p->overdue)
+		ev = PEV_SUSPECT;
 	to = path_moves[from][ev];
 	if (to == STAY)
 		return;

@@ -41,6 +41,7 @@ enum path_event {
 	PEV_STANDBY,	    /* check or command: access state */
 	PEV_UNAVAILABLE,
 	PEV_TRANSITIONING,
+	PEV_SUSPECT,	    /* a command is overdue */
 	PEV_DOWN,	    /* check failed, command said V_FAIL, device lost */
 	PEV_DISABLE,	    /* administrator, or identity */
 	PEV_ENABLE,	    /* administrator */
@@ -53,6 +54,7 @@ struct path_stats {
 	uint64_t reqs;		 /* requests carried: > commands where they were merged */
 	uint64_t errors[V_NR];	 /* completions by verdict */
 	uint64_t failures;	 /* moves into PATH_FAILED */
+	uint64_t overdue;	 /* commands that were out for too long */
 	uint64_t checks, checks_failed;
 	uint64_t busy_again;	 /* submit() said -EAGAIN */
 	uint32_t inflight_max;
@@ -64,6 +66,7 @@ struct path {
 	const struct path_ops *ops;
 	char name[PATH_NAME_BYTES]; /* "/dev/sg3" */
 	char dev[32];		    /* "2:0:0:1", "7:4"; for display */
+	uint32_t dev_id;	    /* major << 20 | minor of the node, 0: a file */
 	int host;		    /* failure domain: SCSI host number, -1 unknown */
 	int numa_node;		    /* -1 unknown */
 
@@ -86,6 +89,11 @@ struct path {
 	unsigned prio;
 	unsigned group; /* index into the LUN's groups */
 	unsigned streak; /* VF_STREAK outcomes in a row */
+	unsigned overdue;  /* commands in flight that are */
+	bool last_resort;  /* suspect, and nothing better is left */
+	bool host_suspect; /* another path of its host is: second choice */
+	/* Service time of READ and WRITE: smoothed, and its mean deviation (as RFC 6298 does). */
+	uint64_t srv_ns, srv_dev_ns;
 	struct path_stats stats;
 
 	/* --- private to path.c and probe.c ---------------------------------------- */

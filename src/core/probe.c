@@ -22,7 +22,7 @@ static void probe_start(struct path *p, bool full)
 	p->probe_again = p->probe_again_full = false;
 	p->stats.checks++;
 	/* Doubtful or new: no data until the check has ended. */
-	if (full && (p->state == PATH_FOUND || p->state == PATH_ACTIVE))
+	if (full && (p->state == PATH_FOUND || path_is_usable(p)))
 		path_event(p, PEV_CHECK, "checking what it is");
 	p->ops->check(p, full);
 }
@@ -32,6 +32,9 @@ static void probe_due(struct loop_timer *t)
 	struct path *p = container_of(t, struct path, probe_timer);
 	bool full = p->probe_again_full || p->state != PATH_ACTIVE;
 
+	/* A check might hang as well, or stop the process at a host without a tag. */
+	if (p->overdue)
+		return; /* overdue_cmd_ended() comes back to it */
 	if (!p->probe_running)
 		probe_start(p, full);
 }
@@ -52,7 +55,7 @@ void probe_now(struct path *p, bool full)
 {
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
 		return;
-	if (full && p->state == PATH_ACTIVE)
+	if (full && path_is_usable(p))
 		path_event(p, PEV_CHECK, "its identity may have changed");
 	p->probe_again = true;
 	p->probe_again_full |= full;

@@ -13,197 +13,273 @@
 
 #include <assert.h>
 
-static uint64_t lock_end(const struct req *r)
+static void range_augment(struct range_node *n)
 {
-	return r->lba + r->nblocks;
-}
+	uint64_t m = n->end;
+	struct range_node *c;
 
-static void lock_augment(struct req *r)
-{
-	uint64_t m = lock_end(r);
-	struct req *c;
-
-	if ((c = RB_LEFT(r, lock_tree)))
-		m = MAX(m, c->lock_max);
-	if ((c = RB_RIGHT(r, lock_tree)))
-		m = MAX(m, c->lock_max);
-	r->lock_max = m;
+	if ((c = RB_LEFT(n, tree)))
+		m = MAX(m, c->max);
+	if ((c = RB_RIGHT(n, tree)))
+		m = MAX(m, c->max);
+	n->max = m;
 }
 
 #undef RB_AUGMENT
-#define RB_AUGMENT(x) lock_augment(x)
+#define RB_AUGMENT(x) range_augment(x)
 
-static int lock_cmp(const struct req *a, const struct req *b)
+static int range_cmp(const struct range_node *a, const struct range_node *b)
 {
 	if (a->lba != b->lba)
 		return a->lba < b->lba ? -1 : 1;
-	return a->seq < b->seq ? -1 : a->seq > b->seq;
+	if (a->seq != b->seq)
+		return a->seq < b->seq ? -1 : 1;
+	return a->slot < b->slot ? -1 : a->slot > b->slot;
 }
 
-RB_PROTOTYPE(lock_tree, req, lock_tree, lock_cmp)
-RB_GENERATE(lock_tree, req, lock_tree, lock_cmp)
+RB_PROTOTYPE(range_tree, range_node, tree, range_cmp)
+RB_GENERATE(range_tree, range_node, tree, range_cmp)
 
-static void lock_repair(struct req *r)
+static void range_repair(struct range_node *n)
 {
-	for (; r; r = RB_PARENT(r, lock_tree))
-		lock_augment(r);
+	for (; n; n = RB_PARENT(n, tree))
+		range_augment(n);
 }
 
-static void lock_insert(struct lock_tree *t, struct req *r)
+static void range_insert(struct range_tree *t, struct range_node *n)
 {
-	struct req *old;
+	struct range_node *old;
 
-	r->lock_max = lock_end(r);
-	old = RB_INSERT(lock_tree, t, r);
+	n->max = n->end;
+	old = RB_INSERT(range_tree, t, n);
 	assert(!old);
-	lock_repair(r);
-	r->locked = true;
+	range_repair(n);
 }
 
-static void lock_remove(struct lock_tree *t, struct req *r)
+static void range_remove(struct range_tree *t, struct range_node *n)
 {
-	struct req *low = RB_PARENT(r, lock_tree);
+	struct range_node *low = RB_PARENT(n, tree);
 
 	/* The lowest node whose subtree changes: where tree.h takes a node out. */
-	if (RB_LEFT(r, lock_tree) && RB_RIGHT(r, lock_tree)) {
-		struct req *next = RB_RIGHT(r, lock_tree);
+	if (RB_LEFT(n, tree) && RB_RIGHT(n, tree)) {
+		struct range_node *next = RB_RIGHT(n, tree);
 
-		while (RB_LEFT(next, lock_tree))
-			next = RB_LEFT(next, lock_tree);
-		low = RB_PARENT(next, lock_tree) == r ? next : RB_PARENT(next, lock_tree);
+		while (RB_LEFT(next, tree))
+			next = RB_LEFT(next, tree);
+		low = RB_PARENT(next, tree) == n ? next : RB_PARENT(next, tree);
 	}
-	RB_REMOVE(lock_tree, t, r);
-	lock_repair(low);
-	r->locked = false;
+	RB_REMOVE(range_tree, t, n);
+	range_repair(low);
 }
 
-typedef void lock_visit_fn(struct req *found, struct req *r, struct req_list *ready);
-
-/* Call @fn for each entry below @n that overlaps @r. Depth is that of a red-black tree. */
-static void lock_visit(struct req *n, struct req *r, lock_visit_fn *fn, struct req_list *ready)
+static struct req *range_req(struct range_node *n)
 {
-	if (!n || n->lock_max <= r->lba)
-		return;
-	lock_visit(RB_LEFT(n, lock_tree), r, fn, ready);
-	if (n->lba >= lock_end(r))
-		return;
-	if (lock_end(n) > r->lba && n != r)
-		fn(n, r, ready);
-	lock_visit(RB_RIGHT(n, lock_tree), r, fn, ready);
+	return container_of(n, struct req, range);
 }
 
-static void lock_count(struct req *found, struct req *r, struct req_list *ready)
+/* What a visit is about: @r and @ghost may be NULL. */
+struct visit {
+	const struct range_node *range;
+	struct req *r;
+	struct ghost *ghost;
+	struct req_list *ready;
+};
+
+typedef void visit_fn(struct range_node *found, struct visit *v);
+
+/* Call @fn for each entry below @n that overlaps the range. Depth is that of a red-black tree. */
+static void range_visit(struct range_node *n, struct visit *v, visit_fn *fn)
 {
-	r->nblockers++;
+	if (!n || n->max <= v->range->lba)
+		return;
+	range_visit(RB_LEFT(n, tree), v, fn);
+	if (n->lba >= v->range->end)
+		return;
+	if (n->end > v->range->lba && n != v->range)
+		fn(n, v);
+	range_visit(RB_RIGHT(n, tree), v, fn);
 }
 
-static void lock_unblock(struct req *found, struct req *r, struct req_list *ready)
+static void count_write(struct range_node *found, struct visit *v)
 {
-	struct req *pos;
+	v->r->nblockers++;
+}
 
-	if (found->seq < r->seq)
+static void count_ghost(struct range_node *found, struct visit *v)
+{
+	if (!ghost_is_same(container_of(found, struct ghost, range), v->r))
+		v->r->nblockers++;
+}
+
+static void unblock(struct range_node *found, struct visit *v)
+{
+	struct req *r = range_req(found), *pos;
+
+	if (found->seq < v->range->seq)
 		return;
-	assert(found->nblockers > 0 && found->state == REQ_BLOCKED);
-	if (--found->nblockers)
+	/* The ghost of what it waited for takes over, or was what it waited for. */
+	if (v->ghost && req_is_write(r) && ghost_is_same(v->ghost, r) == !v->r)
 		return;
-	TAILQ_FOREACH_REVERSE (pos, ready, req_list, fifo)
-		if (pos->seq < found->seq)
+	assert(r->nblockers > 0 && r->state == REQ_BLOCKED);
+	if (--r->nblockers)
+		return;
+	TAILQ_FOREACH_REVERSE (pos, v->ready, req_list, fifo)
+		if (pos->range.seq < found->seq)
 			break;
 	if (pos)
-		TAILQ_INSERT_AFTER(ready, pos, found, fifo);
+		TAILQ_INSERT_AFTER(v->ready, pos, r, fifo);
 	else
-		TAILQ_INSERT_HEAD(ready, found, fifo);
+		TAILQ_INSERT_HEAD(v->ready, r, fifo);
 }
 
 void rangelock_init(struct rangelock *l)
 {
 	RB_INIT(&l->writes);
 	RB_INIT(&l->reads);
-	l->nwrites = l->nreads = 0;
+	RB_INIT(&l->ghosts);
+	l->nwrites = l->nreads = l->nghosts = 0;
 }
 
 bool rangelock_acquire(struct rangelock *l, struct req *r)
 {
+	struct visit v = { .range = &r->range, .r = r };
+
 	assert(!r->locked && r->nblocks > 0);
+	r->range.lba = r->lba;
+	r->range.end = r->lba + r->nblocks;
+	r->range.seq = r->seq;
 	r->nblockers = 0;
 	if (l->nwrites && !fault_strikes(PLANT_NO_RANGE_LOCK))
-		lock_visit(RB_ROOT(&l->writes), r, lock_count, NULL);
+		range_visit(RB_ROOT(&l->writes), &v, count_write);
 	if (req_is_write(r)) {
-		lock_insert(&l->writes, r);
+		if (l->nghosts)
+			range_visit(RB_ROOT(&l->ghosts), &v, count_ghost);
+		range_insert(&l->writes, &r->range);
 		l->nwrites++;
+		r->locked = true;
 	} else if (r->nblockers) {
-		lock_insert(&l->reads, r);
+		range_insert(&l->reads, &r->range);
 		l->nreads++;
+		r->locked = true;
 	}
 	return !r->nblockers;
 }
 
-void rangelock_release(struct rangelock *l, struct req *r, struct req_list *ready)
+static void rangelock_drop_read(struct rangelock *l, struct req *r)
 {
+	range_remove(&l->reads, &r->range);
+	l->nreads--;
+	r->locked = false;
+}
+
+void rangelock_release(struct rangelock *l, struct req *r, struct ghost *ghost, struct req_list *ready)
+{
+	struct visit v = { .range = &r->range, .r = r, .ghost = ghost, .ready = ready };
 	struct req *q, *next;
 
 	if (!r->locked)
 		return;
 	if (!req_is_write(r)) {
-		lock_remove(&l->reads, r);
-		l->nreads--;
+		rangelock_drop_read(l, r);
 		return;
 	}
-	lock_remove(&l->writes, r);
+	range_remove(&l->writes, &r->range);
 	l->nwrites--;
+	r->locked = false;
+	if (ghost) {
+		range_insert(&l->ghosts, &ghost->range);
+		l->nghosts++;
+	}
 	if (fault_strikes(PLANT_NO_RANGE_LOCK))
 		return;
-	lock_visit(RB_ROOT(&l->writes), r, lock_unblock, ready);
+	range_visit(RB_ROOT(&l->writes), &v, unblock);
 	if (!l->nreads)
 		return;
-	lock_visit(RB_ROOT(&l->reads), r, lock_unblock, ready);
+	range_visit(RB_ROOT(&l->reads), &v, unblock);
 	/* A read that need not wait any longer leaves the tree: nobody waits for it. */
 	TAILQ_FOREACH_SAFE (q, ready, fifo, next)
-		if (q->locked && !req_is_write(q)) {
-			lock_remove(&l->reads, q);
-			l->nreads--;
-		}
+		if (q->locked && !req_is_write(q))
+			rangelock_drop_read(l, q);
 }
 
-static void lock_verify_node(struct req *n)
+void rangelock_haunt(struct rangelock *l, struct ghost *g)
+{
+	assert(!l->nwrites);
+	range_insert(&l->ghosts, &g->range);
+	l->nghosts++;
+}
+
+void rangelock_lay(struct rangelock *l, struct ghost *g, struct req_list *ready)
+{
+	struct visit v = { .range = &g->range, .ghost = g, .ready = ready };
+
+	range_remove(&l->ghosts, &g->range);
+	l->nghosts--;
+	range_visit(RB_ROOT(&l->writes), &v, unblock);
+}
+
+struct req *rangelock_first_blocked(struct rangelock *l)
+{
+	struct range_node *n;
+
+	RB_FOREACH (n, range_tree, &l->writes)
+		if (range_req(n)->state == REQ_BLOCKED)
+			return range_req(n);
+	return NULL;
+}
+
+static void range_verify_node(struct range_node *n)
 {
 	uint64_t m;
 
 	if (!n)
 		return;
-	lock_verify_node(RB_LEFT(n, lock_tree));
-	lock_verify_node(RB_RIGHT(n, lock_tree));
-	m = n->lock_max;
-	lock_augment(n);
-	assert(n->lock_max == m);
+	range_verify_node(RB_LEFT(n, tree));
+	range_verify_node(RB_RIGHT(n, tree));
+	m = n->max;
+	range_augment(n);
+	assert(n->max == m);
 }
 
-static unsigned lock_verify_tree(struct rangelock *l, struct lock_tree *t)
+static bool range_blocks(const struct range_node *old, const struct range_node *n)
 {
-	struct req *r, *w;
-	unsigned n = 0;
+	return old->seq < n->seq && old->lba < n->end && n->lba < old->end;
+}
 
-	lock_verify_node(RB_ROOT(t));
-	RB_FOREACH (r, lock_tree, t) {
-		unsigned blockers = 0;
+static unsigned range_verify_tree(struct rangelock *l, struct range_tree *t)
+{
+	struct range_node *n, *w;
+	unsigned count = 0;
 
-		RB_FOREACH (w, lock_tree, &l->writes) {
-			if (w->lba >= lock_end(r))
-				break;
-			if (w->seq < r->seq && w->lba < lock_end(r) && r->lba < lock_end(w))
-				blockers++;
-		}
+	range_verify_node(RB_ROOT(t));
+	RB_FOREACH (n, range_tree, t) {
+		struct req *r = range_req(n);
+		unsigned blockers = r->no_entry;
+
+		RB_FOREACH (w, range_tree, &l->writes)
+			blockers += range_blocks(w, n);
+		if (req_is_write(r))
+			RB_FOREACH (w, range_tree, &l->ghosts)
+				blockers += range_blocks(w, n) &&
+					    !ghost_is_same(container_of(w, struct ghost, range), r);
 		assert(blockers == r->nblockers);
 		assert((r->state == REQ_BLOCKED) == (blockers > 0));
-		n++;
+		count++;
 	}
-	return n;
+	return count;
 }
 
 void rangelock_verify(struct rangelock *l)
 {
+	unsigned n = 0;
+	struct range_node *g;
+
 	if (fault_any)
 		return; /* a planted bug breaks what is checked here */
-	assert(lock_verify_tree(l, &l->writes) == l->nwrites);
-	assert(lock_verify_tree(l, &l->reads) == l->nreads);
+	assert(range_verify_tree(l, &l->writes) == l->nwrites);
+	assert(range_verify_tree(l, &l->reads) == l->nreads);
+	range_verify_node(RB_ROOT(&l->ghosts));
+	RB_FOREACH (g, range_tree, &l->ghosts)
+		n++;
+	assert(n == l->nghosts);
 }

@@ -21,6 +21,7 @@
 
 struct lun;
 struct req;
+struct ledger_entry;
 
 enum req_op {
 	REQ_READ,
@@ -64,6 +65,15 @@ struct extent {
 	bool zero; /* reads as zeroes, certainly */
 };
 
+/* A range of blocks in one of the range lock's interval trees. */
+struct range_node {
+	RB_ENTRY(range_node) tree;
+	uint64_t lba, end; /* first block, and the one behind the last */
+	uint64_t max;	   /* largest end in this subtree */
+	uint64_t seq;	   /* age */
+	uint32_t slot;	   /* ghosts of an earlier process have no age: told apart by this */
+};
+
 struct req {
 	/* --- set by the submitter ------------------------------------------- */
 	enum req_op op;
@@ -82,7 +92,7 @@ struct req {
 
 	/* --- set by lun_req_get() ------------------------------------------- */
 	struct lun *lun;
-	void *data;	   /* NULL for a request without data */
+	void *data;	   /* NULL for a request without data; READ, STATUS: another in done() */
 	size_t data_bytes; /* usable bytes at data */
 
 	/* --- result, valid in done() ---------------------------------------- */
@@ -97,8 +107,21 @@ struct req {
 	bool put;	    /* the submitter has called lun_req_put() */
 	bool locked;	    /* stands in the range lock's tree */
 	bool need_flush;    /* FUA was asked for, and some part went without */
+	bool no_entry;	    /* a write that waits for a free entry of the ledger */
+	bool hashed;	    /* hash is valid */
+	uint64_t hash;	    /* of what a WRITE puts down */
 	unsigned ncmds;	    /* commands that name this request */
-	unsigned nblockers; /* older overlapping writes that have not ended */
+	unsigned nblockers; /* older overlapping writes, and ghosts, that have not ended */
+	struct ledger_entry *entry; /* a write's, from lun_submit() to its end */
+
+	/* hedge.c: the same work once more, on another path. The first to end decides. */
+	bool is_hedge;
+	bool overdue;	/* a command of it is */
+	bool settled;	/* its outcome is known: commands that still name it change nothing */
+	unsigned nhedges; /* so far */
+	struct req *lead; /* of a hedge: what it is for, NULL when that has ended */
+	TAILQ_HEAD(req_hedges, req) hedges; /* that have not ended */
+	void *spare;	  /* buffer that a slow command may still fill; goes back with data */
 
 	/* What is still to be put into commands in this phase. */
 	uint64_t todo_lba;
@@ -108,8 +131,8 @@ struct req {
 
 	RB_ENTRY(req) tree;	 /* elevator, by lba */
 	TAILQ_ENTRY(req) fifo;	 /* elevator, by age; also free, blocked, flush lists */
-	RB_ENTRY(req) lock_tree; /* range lock */
-	uint64_t lock_max;	 /* range lock: largest end in this subtree */
+	TAILQ_ENTRY(req) aux;	 /* no_entry: the ledger's line; hedges: those of one request */
+	struct range_node range; /* range lock */
 };
 
 static inline bool req_is_write(const struct req *r)

@@ -325,6 +325,11 @@ static json_t *snap_lun_stats(struct ctl_server *s)
 	jb_u64(&b, "times_dark", st.held);
 	jb_u64(&b, "blocked", st.blocked);
 	jb_u64(&b, "canceled", st.canceled);
+	jb_u64(&b, "overdue", st.overdue);
+	jb_u64(&b, "hedges", st.hedges);
+	jb_u64(&b, "hedges_won", st.hedges_won);
+	jb_u64(&b, "ghosts", st.ghosts);
+	jb_u64(&b, "ghosts_now", st.ghosts_now);
 	jb_u64(&b, "read_modify_writes", st.rmw);
 	jb_u64(&b, "flush_rounds", st.flush_rounds);
 	jb_u64(&b, "flushes_skipped", st.flush_skipped);
@@ -376,6 +381,7 @@ static json_t *snap_path_stats(struct ctl_server *s, const struct path *p)
 	jb_set(&b, "verdicts", snap_verdicts(st));
 	jb_u64(&b, "errors", path_errors(p));
 	jb_u64(&b, "failures", st->failures);
+	jb_u64(&b, "overdue", st->overdue);
 	jb_u64(&b, "checks", st->checks);
 	jb_u64(&b, "checks_failed", st->checks_failed);
 	jb_u64(&b, "no_room", st->busy_again);

@@ -68,9 +68,6 @@ static void daemon_warn_unused(const struct lun_conf *lc)
 	if (lc->export.nbd_device.kind != NBD_DEVICE_NONE)
 		log_warn("nbd_device: not attached: this version does not do it by itself "
 			 "(nbd-client -unix does, see lunmuxd(8))");
-	if (lc->suspect_after_ns)
-		log_warn("suspect_after: without effect in this version: an overdue command waits for "
-			 "io_timeout");
 }
 
 static void params_from_conf(const struct lun_conf *lc, struct lun_params *p)
@@ -92,6 +89,9 @@ static void params_from_conf(const struct lun_conf *lc, struct lun_params *p)
 	p->polling_interval_ns = lc->polling_interval_ns;
 	p->max_polling_interval_ns = lc->max_polling_interval_ns;
 	p->flush_scope = lc->flush_scope == CONF_FLUSH_ALL ? FLUSH_SCOPE_ALL : FLUSH_SCOPE_LU;
+	p->suspect_after_ns = lc->suspect_after_ns;
+	p->ghost_time_ns = lc->ghost_time_ns;
+	p->ghost_hold_ack = lc->ghost_policy == CONF_GHOST_HOLD_ACK;
 	p->read_only = lc->read_only;
 	p->depth = lc->queue_depth;
 	p->path_depth = lc->path_depth;

@@ -276,9 +276,9 @@ static void fill_main(struct io *io, const struct io_map *m)
 		req->tail_skip = m->tail_skip;
 	}
 	if (io->op == IO_READ || io->op == IO_WRITE)
-		io->data = (uint8_t *)req->data + m->head_skip;
-	if (io->op == IO_STATUS)
-		io->data = req->data;
+		io->data_skip = m->head_skip;
+	if (io->op == IO_READ || io->op == IO_WRITE || io->op == IO_STATUS)
+		io->data = (uint8_t *)req->data + io->data_skip;
 	if (io->op == IO_CACHE) {
 		req->nblocks = (uint32_t)MIN(m->nblocks, IO_CACHE_BYTES >> io->dev->block_shift);
 		io->cache_left = (uint32_t)m->nblocks - req->nblocks;
@@ -352,6 +352,7 @@ int io_admit(struct io *io)
 		return r;
 	io->err = 0;
 	io->data = NULL;
+	io->data_skip = 0;
 	io->got = io->running = 0;
 	io->edges_sent = io->canceled = false;
 	io->cache_left = 0;
@@ -441,6 +442,8 @@ static void io_req_done(struct req *req)
 		io->err = req->err;
 	if (io->running != 0 || io_next_step(io))
 		return;
+	if (io->data) /* it may have come in another buffer */
+		io->data = (uint8_t *)io->req[0]->data + io->data_skip;
 	io->state = IO_DONE;
 	io->done(io);
 }

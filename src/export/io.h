@@ -86,7 +86,8 @@ struct io {
 
 	/* --- for the export to read --------------------------------------------- */
 	enum io_state state;
-	/* READ, WRITE: the payload, length bytes; from IO_ADMITTED to io_put(). STATUS: the LUN's
+	/* READ, WRITE: the payload, length bytes; from IO_ADMITTED to io_put(). What was read lies
+	 * there in done(), not before: it may be another place then. STATUS: the LUN's
 	 * answer, IO_STATUS_BYTES; what io_next_extent() has passed may be overwritten by half
 	 * its size. Else NULL. */
 	uint8_t *data;
@@ -97,6 +98,7 @@ struct io {
 
 	/* --- private ------------------------------------------------------------- */
 	struct io_dev *dev;
+	uint32_t data_skip; /* bytes of the buffer before data */
 	struct lun_waiter waiter;
 	struct req *req[IO_NREQS]; /* 0: the main one; 1, 2: edges of WRITE_ZEROES */
 	unsigned nreqs;		   /* needed; the rest is NULL */

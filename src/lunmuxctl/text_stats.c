@@ -78,6 +78,11 @@ static void put_counters(const json_t *st, FILE *f)
 		human_count(get_u64(st, "retries"), a),
 		human_count(get_u64(st, "blocked"), b),
 		human_count(get_u64(st, "canceled"), c));
+	fprintf(f, "  overdue %s sent-again=%s won=%s ghosts=%s now=%llu\n",
+		human_count(get_u64(st, "overdue"), a), human_count(get_u64(st, "hedges"), b),
+		human_count(get_u64(st, "hedges_won"), c),
+		human_count(get_u64(st, "ghosts"), (char[HUMAN_BYTES]){0}),
+		(unsigned long long)get_u64(st, "ghosts_now"));
 	fprintf(f, "  flushes rounds=%s skipped=%s",
 		human_count(get_u64(st, "flush_rounds"), a),
 		human_count(get_u64(st, "flushes_skipped"), b));

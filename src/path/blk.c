@@ -240,6 +240,7 @@ static void name_path(struct blk_path *p)
 			 minor(p->facts.rdev));
 	else
 		snprintf(p->path.dev, sizeof(p->path.dev), "file");
+	p->path.dev_id = (uint32_t)(major(p->facts.rdev) << 20 | minor(p->facts.rdev));
 	p->path.host = p->facts.host;
 	p->path.numa_node = p->facts.numa_node;
 }

@@ -104,7 +104,7 @@ struct outcome blk_outcome_errno(int err, const struct blk_errno_ctx *ctx)
 		o.verdict = V_ERR;
 		o.flags |= VF_CACHE;
 	}
-	if (!leaves_ghost(ctx->op))
+	if (!leaves_ghost(ctx->op) || ctx->cached)
 		o.flags &= ~(unsigned)VF_GHOST;
 	return o;
 }

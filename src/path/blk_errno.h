@@ -13,7 +13,8 @@
 struct blk_errno_ctx {
 	enum cmd_op op;
 	/* A page cache lies below this path (a file, a loop device): the kernel tells of a lost
-	 * page once, and a flush that is repeated then succeeds without it. */
+	 * page once, and a flush that is repeated then succeeds without it. And nothing that
+	 * has ended lands later: no fabric is in between. */
 	bool cached;
 	/* The device is smaller than the command's end: detached, shrunk. */
 	bool too_small;

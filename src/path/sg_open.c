@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ static int read_address(struct sg_path *s, char *errbuf, size_t size)
 			 strerror(-rc));
 		return rc;
 	}
+	s->path.dev_id = (uint32_t)SCSI_GENERIC_MAJOR << 20 | (uint32_t)strtoul(s->sg + 2, NULL, 10);
 	s->path.host = id.host_no;
 	s->path.numa_node = sg_host_node(id.host_no);
 	snprintf(s->path.dev, sizeof(s->path.dev), "%d:%d:%d:%d", id.host_no,

@@ -79,9 +79,7 @@ bool array_is_bad(const struct array *a, uint64_t lba, uint64_t nblocks)
 /* Where a write through @n lands. */
 static uint8_t nexus_cache(const struct nexus *n)
 {
-	bool spilled = n->seen_state != PATH_ACTIVE && n->seen_state != PATH_CHECKING;
-
-	return (n->info.caps & PATH_CAP_OWN_CACHE) && !spilled ? (uint8_t)(n->id + 1) : CACHE_LU;
+	return (n->info.caps & PATH_CAP_OWN_CACHE) && n->keeps_cache ? (uint8_t)(n->id + 1) : CACHE_LU;
 }
 
 /* --- caches ------------------------------------------------------------------- */

@@ -3,9 +3,8 @@
  * array.h - the model below the core: the medium with its volatile caches, the
  * task set, and one nexus a path that decides what becomes of each command.
  *
- * A command takes effect before it is answered, or not at all.  (Commands that
- * take effect after their answer are what ledger and ghosts are about; the
- * place for them is array_end(), see GHOST there.)
+ * A command takes effect before it is answered, or not at all, or, if its answer
+ * says that its end is unknown, at any time within the ghost time after it.
  */
 #ifndef SIM_ARRAY_H
 #define SIM_ARRAY_H
@@ -45,6 +44,7 @@ struct nexus {
 	bool told_valid;
 
 	enum path_state seen_state;
+	bool keeps_cache; /* its own cache is one that core flushes */
 	unsigned inflight, inflight_max, ncmds, streak;
 };
 

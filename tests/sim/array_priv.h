@@ -13,6 +13,12 @@ struct cmd_rec {
 	uint64_t serial;
 	uint32_t effect_blocks; /* takes effect on so many, from its start */
 	bool applied;
+	/* What it was, for a ghost: one that takes effect when core has long been answered. */
+	enum cmd_op op;
+	unsigned flags; /* enum cmd_flag */
+	uint64_t lba;
+	struct nexus *nexus;
+	struct loop_timer late;
 	bool ua; /* answered by a unit attention */
 };
 

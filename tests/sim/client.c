@@ -153,7 +153,7 @@ static void op_begin(struct op *op)
 	struct world *w = op_world(op);
 
 	op->sends = op->max_tries = op->others = op->once = 0;
-	op->again = op->sent_main = op->other_all = op->enospc = op->unsupported = op->canceled = false;
+	op->again = op->sent_main = op->other_all = op->enospc = op->unsupported = op->canceled = op->haunted = false;
 	op->begin = w->oracle.tick;
 	op->state = OP_OUT;
 	w->clients.nout++;
@@ -250,8 +250,21 @@ static void op_think(struct op *op)
 		loop_timer_in(c->w->loop, &op->timer, 0);
 }
 
+static uint64_t op_sum(const struct op *op)
+{
+	const uint64_t *word = op->req->data;
+	uint64_t sum = 0;
+
+	if (op->kind == REQ_READ && !op->req->err)
+		for (size_t i = 0; i < op_bytes(op) / sizeof(*word); i++)
+			sum = prng_mix(sum ^ word[i]);
+	return sum;
+}
+
 static void op_put(struct op *op)
 {
+	if (op->sum != op_sum(op))
+		world_fail(op_world(op), "O5", "the buffer of operation %u was changed after its answer", op->id);
 	lun_req_put(op->req);
 	op->req = NULL;
 	op_think(op);
@@ -360,6 +373,9 @@ static void check_write_end(struct world *w, const struct op *op, int err)
 {
 	enum wr_status status = err ? (op->sent_main ? WR_UNKNOWN : WR_CANCELED) : WR_OK;
 
+	if (status == WR_UNKNOWN && op->haunted)
+		status = WR_HAUNTED;
+
 	/* A discard is a hint: it may have been taken for any block, or for none. */
 	if (op->kind == REQ_DISCARD && status == WR_OK)
 		status = WR_UNKNOWN;
@@ -396,6 +412,13 @@ static void check_answer(struct world *w, struct op *op, int err)
 		oracle_flushed(&w->oracle, op->begin);
 }
 
+static uint64_t draw_put_ns(struct op *op)
+{
+	bool slow = draw_pct(&op->client->prng, 40) && !op_world(op)->stop_asked;
+
+	return draw(&op->client->prng, 1, slow ? 31000000 : 5000) * NS_PER_US;
+}
+
 static void op_done(struct req *r)
 {
 	struct op *op = r->owner;
@@ -412,8 +435,10 @@ static void op_done(struct req *r)
 	w->clients.nanswered++;
 	if (w->cfg.stop_at && w->clients.nanswered == w->cfg.stop_at)
 		world_stop(w, w->cfg.stop_grace_ns);
+	op->sum = op_sum(op);
+	/* As long as a slow command takes, sometimes: it may not touch this buffer. */
 	if (draw_pct(&op->client->prng, w->cfg.slow_put_pct))
-		loop_timer_in(w->loop, &op->timer, draw(&op->client->prng, 1, 5000) * NS_PER_US);
+		loop_timer_in(w->loop, &op->timer, draw_put_ns(op));
 	else
 		op_put(op);
 }

@@ -47,6 +47,8 @@ struct op {
 	unsigned once;		/* answers with VF_RETRY_ONCE */
 	bool other_all;		/* every usable path had, the last one for good */
 	bool enospc, unsupported;
+	uint64_t sum; /* of what was read, as it was answered */
+	bool haunted; /* nobody knows the end of one of them */
 	bool again; /* it failed and shall be tried again */
 };
 

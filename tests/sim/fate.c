@@ -101,6 +101,29 @@ static void check_identity(struct nexus *n, const struct cmd *cmd)
 		world_fail(n->w, "O3", "a %s reached another LUN on path %u", cmd_op_name(cmd->op), n->id);
 }
 
+/* Whose request a part of a command is for; NULL: nobody waits for it. */
+static struct op *seg_op(const struct cmd_seg *seg)
+{
+	const struct req *r = seg->req;
+
+	if (r->is_hedge)
+		r = r->lead;
+	return r && !r->settled ? r->owner : NULL;
+}
+
+/* A path that does not answer gets nothing while another one does. */
+static void check_suspects(struct nexus *n)
+{
+	const struct path *p;
+
+	if (!n->sp->path.overdue)
+		return;
+	for (p = lun_next_path(n->w->lun, NULL); p; p = lun_next_path(n->w->lun, (struct path *)p))
+		if (p->state == PATH_ACTIVE && !p->overdue)
+			world_fail(n->w, "O7", "path %u has an overdue command and got another, %s has none", n->id,
+				   p->name);
+}
+
 static void check_attempts(struct nexus *n, const struct cmd *cmd)
 {
 	struct array *a = &n->w->array;
@@ -111,8 +134,11 @@ static void check_attempts(struct nexus *n, const struct cmd *cmd)
 	if (cmd->op == CMD_FLUSH && cmd->tries + 1 >= CMD_TRIES_MAX)
 		a->flush_excuse = world_tick(n->w);
 	for (unsigned i = 0; i < cmd->nsegs; i++) {
-		struct op *op = cmd->seg[i].req->owner;
+		struct op *op = seg_op(&cmd->seg[i]);
 
+		if (!op)
+			world_fail(n->w, "O5", "a %s of blocks %llu+%u is sent for nobody", cmd_op_name(cmd->op),
+				   (unsigned long long)cmd->lba, cmd->nblocks);
 		op->sends++;
 		op->sent_main |= cmd->seg[i].req->phase == REQ_PH_MAIN;
 		op->max_tries = MAX(op->max_tries, cmd->tries + 1);
@@ -263,6 +289,10 @@ static struct cmd_rec *rec_get(struct nexus *n, const struct cmd *cmd)
 		memcpy(rec->data + at, cmd->iov[i].iov_base, cmd->iov[i].iov_len);
 		at += cmd->iov[i].iov_len;
 	}
+	rec->op = cmd->op;
+	rec->flags = cmd->flags;
+	rec->lba = cmd->lba;
+	rec->nexus = n;
 	rec->serial = ++a->ncmds;
 	rec->effect_blocks = cmd->nblocks;
 	rec->applied = rec->ua = false;
@@ -289,6 +319,7 @@ void nexus_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_fa
 	check_ability(n, cmd);
 	check_shape(n, cmd);
 	check_account(n);
+	check_suspects(n);
 	if (strikes(n, SF_AGAIN)) {
 		f->submit = -EAGAIN;
 		f->end_ns = draw(&n->cmds, 1, 3000) * NS_PER_US;
@@ -307,6 +338,8 @@ void nexus_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_fa
 	f->outcome = (struct outcome){ .verdict = V_OK, .done_blocks = cmd->nblocks };
 	if (!fate_by_state(n, cmd, rec, f))
 		fate_by_luck(n, cmd, rec, f);
+	if (f->end_ns == LOST_NS)
+		f->apply_ns = prng_below(&n->cmds, LOST_NS + 1);
 	fate_flush(cmd, rec, &f->outcome);
 	cmd->drv = rec;
 	a->inflight++;
@@ -374,18 +407,18 @@ static void apply_status(struct nexus *n, struct cmd *cmd)
 	}
 }
 
-static void apply_writes(struct nexus *n, const struct cmd *cmd, const struct cmd_rec *rec, uint32_t ncells)
+static void apply_writes(struct nexus *n, const struct cmd_rec *rec, uint32_t ncells)
 {
 	struct array *a = &n->w->array;
-	uint32_t per = n->w->cfg.ncells_block, c0 = (uint32_t)cmd->lba * per;
-	bool fua = cmd->flags & CMD_F_FUA;
+	uint32_t per = n->w->cfg.ncells_block, c0 = (uint32_t)rec->lba * per;
+	bool fua = rec->flags & CMD_F_FUA;
 
 	for (uint32_t i = 0; i < ncells; i++) {
-		if (cmd->op == CMD_DISCARD && i % per == 0 && draw_pct(&n->cmds, 50)) {
+		if (rec->op == CMD_DISCARD && i % per == 0 && draw_pct(&n->cmds, 50)) {
 			i += per - 1; /* a hint: not taken for this block */
 			continue;
 		}
-		array_write(a, n, c0 + i, cmd->op == CMD_WRITE ? rec->data + (size_t)i * CELL_BYTES : NULL, fua);
+		array_write(a, n, c0 + i, rec->op == CMD_WRITE ? rec->data + (size_t)i * CELL_BYTES : NULL, fua);
 	}
 }
 
@@ -409,7 +442,7 @@ void nexus_apply(void *model, struct sim_path *sp, struct cmd *cmd)
 	case CMD_WRITE:
 	case CMD_WRITE_ZEROES:
 	case CMD_DISCARD:
-		apply_writes(n, cmd, rec, ncells);
+		apply_writes(n, rec, ncells);
 		return;
 	case CMD_FLUSH:
 		if (rec->effect_blocks)
@@ -447,8 +480,11 @@ static void note_excuses(struct nexus *n, const struct cmd *cmd)
 	if (cmd->op == CMD_FLUSH && (o->verdict == V_ERR || (o->flags & (VF_ALL_ERR | VF_RETRY_ONCE))))
 		n->w->array.flush_excuse = world_tick(n->w);
 	for (unsigned i = 0; i < cmd->nsegs; i++) {
-		struct op *op = cmd->seg[i].req->owner;
+		struct op *op = seg_op(&cmd->seg[i]);
 
+		if (!op)
+			continue;
+		op->haunted |= (o->flags & VF_GHOST) || cmd->seg[i].req->is_hedge;
 		if (o->verdict == V_OTHER || o->verdict == V_SAME || (o->flags & VF_STREAK) || (good && !o->done_blocks))
 			op->others |= 1u << n->id;
 		if (o->flags & VF_ALL_ERR)
@@ -470,6 +506,38 @@ static void note_streak(struct nexus *n, const struct outcome *o)
 		nexus_doubt(n, "three doubtful answers in a row", true);
 }
 
+static void rec_free(struct cmd_rec *rec)
+{
+	struct array *a = &rec->nexus->w->array;
+
+	rec->next = a->recs;
+	a->recs = rec;
+}
+
+static void ghost_lands(struct loop_timer *t)
+{
+	struct cmd_rec *rec = container_of(t, struct cmd_rec, late);
+	struct nexus *n = rec->nexus;
+
+	world_trace(n->w, WE_APPLY, rec->serial, rec->effect_blocks, 1, 0);
+	apply_writes(n, rec, rec->effect_blocks * n->w->cfg.ncells_block);
+	rec_free(rec);
+}
+
+/* A write of which core has heard that nobody knows its end: it takes effect later. */
+static bool rec_haunts(struct nexus *n, struct cmd_rec *rec, const struct outcome *o)
+{
+	uint64_t within = n->w->cfg.par.ghost_time_ns;
+
+	if (rec->op != CMD_WRITE && rec->op != CMD_WRITE_ZEROES && rec->op != CMD_DISCARD)
+		return false;
+	if (!(o->flags & VF_GHOST) || rec->applied || !draw_pct(&n->cmds, 50))
+		return false;
+	loop_timer_init(&rec->late, ghost_lands);
+	loop_timer_in(n->w->loop, &rec->late, prng_below(&n->cmds, within));
+	return true;
+}
+
 void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)
 {
 	struct nexus *n = model;
@@ -482,8 +550,6 @@ void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)
 		*o = (struct outcome){ .verdict = V_FAIL, .flags = VF_GHOST, .err = EIO };
 	else if (n->removing && o->verdict != V_OK && o->verdict != V_OK_INFO && draw_pct(&n->cmds, 30))
 		*o = (struct outcome){ .verdict = V_CANCELED };
-	/* GHOST: here a command that has not taken effect could be kept, to do so later; the
-	 * writes it carried would then stay open in the oracle until the ghost is laid. */
 	n->w->good_ended |= o->verdict == V_OK || o->verdict == V_OK_INFO;
 	a->inflight--;
 	n->inflight--;
@@ -495,6 +561,6 @@ void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)
 		nexus_doubt(n, "a command said that its identity may have changed", false);
 	world_trace(n->w, WE_END, rec->serial, o->verdict, o->flags, o->done_blocks);
 	cmd->drv = NULL;
-	rec->next = a->recs;
-	a->recs = rec;
+	if (!rec_haunts(n, rec, o))
+		rec_free(rec);
 }

@@ -90,6 +90,7 @@ static void nexus_released(void *model, struct sim_path *sp)
 	array_spill(&n->w->array, n);
 	n->sp = NULL;
 	n->seen_state = PATH_FOUND;
+	n->keeps_cache = false;
 	n->removing = n->admin_failed = n->told_valid = false;
 	if (!n->w->stop_asked && !loop_timer_running(&n->undo))
 		loop_timer_in(n->w->loop, &n->undo, 10 * NS_PER_MS);
@@ -134,18 +135,21 @@ bool nexus_add(struct nexus *n)
 void nexus_watch(struct nexus *n)
 {
 	const struct path *p;
+	bool keeps;
 
 	if (!n->sp)
 		return;
 	p = &n->sp->path;
+	keeps = path_is_usable(p) || p->state == PATH_CHECKING;
+	if (n->keeps_cache && !keeps)
+		array_spill(&n->w->array, n);
+	n->keeps_cache = keeps;
 	if (p->state == n->seen_state)
 		return;
 	n->seen_state = p->state;
 	/* A check that began before the healing may still find what was; somebody looks after it. */
 	if (p->state == PATH_DISABLED && n->w->phase >= WP_HEAL && nexus_is_good(n))
 		loop_timer_in(n->w->loop, &n->undo, NS_PER_MS);
-	if (p->state != PATH_ACTIVE && p->state != PATH_CHECKING)
-		array_spill(&n->w->array, n);
 	if ((p->state == PATH_FAILED || p->state == PATH_DISABLED) && !n->blamed)
 		world_fail(n->w, "O6", "path %u became %s without a reason (\"%s\")", n->id,
 			   path_state_name(p->state), p->why);

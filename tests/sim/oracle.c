@@ -75,7 +75,7 @@ void oracle_fini(struct oracle *o)
 
 static uint32_t wr_bound(const struct wr *w)
 {
-	return w->status == WR_OPEN ? TICK_NEVER : w->end;
+	return w->status == WR_OPEN || w->status == WR_HAUNTED ? TICK_NEVER : w->end;
 }
 
 static uint32_t seen_eff(const struct oracle *o, const struct seen *s)
@@ -210,7 +210,7 @@ void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, boo
 	for (uint32_t c = w->c0; c < w->c1; c++) {
 		struct cell *cell = &o->cells[c];
 
-		if (w->kind == WR_ZERO) {
+		if (w->kind == WR_ZERO && status != WR_HAUNTED) {
 			cell->zero_open--;
 			if (status != WR_CANCELED)
 				cell->zero_end = w->end;

@@ -32,6 +32,7 @@ enum wr_status {
 	WR_OPEN,     /* no answer yet */
 	WR_OK,	     /* answered: it has taken effect */
 	WR_UNKNOWN,  /* answered with an error: all, some or nothing of it has, and nothing will later */
+	WR_HAUNTED,  /* likewise, but it may take effect later */
 	WR_CANCELED, /* it never was sent */
 };
 

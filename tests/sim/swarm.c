@@ -50,6 +50,9 @@ static void draw_params(struct swarm *s, struct prng *r)
 	p->depth = draw_pct(r, 80) ? (unsigned)draw(r, 1, draw_pct(r, 50) ? 4 : 64) : 0;
 	p->path_depth = draw_pct(r, 30) ? (unsigned)draw(r, 1, 16) : 0;
 	p->max_reqs = draw_pct(r, 40) ? (unsigned)draw(r, 1, 16) : 256;
+	p->suspect_after_ns = draw_pct(r, 50) ? 0 : draw(r, 20, 5000) * NS_PER_MS;
+	p->ghost_time_ns = draw(r, 10, draw_pct(r, 50) ? 500 : 20000) * NS_PER_MS;
+	p->ghost_hold_ack = draw_pct(r, 10);
 	p->max_cmd_bytes = draw_pct(r, 40) ? (uint32_t)draw(r, 1, 16) * s->block_bytes : 0;
 }
 

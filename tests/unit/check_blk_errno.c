@@ -55,6 +55,12 @@ START_TEST(table)
 	o = blk_outcome_errno(r->err, &ctx);
 	ck_assert_int_eq(o.verdict, r->verdict);
 	ck_assert_uint_eq(o.flags & VF_GHOST, 0);
+	/* A loop device, a file: nothing lands after its end. */
+	ctx.op = CMD_WRITE;
+	ctx.cached = true;
+	o = blk_outcome_errno(r->err, &ctx);
+	ck_assert_uint_eq(o.flags & VF_GHOST, 0);
+	ctx.cached = false;
 	/* A device that has lost its end: whatever it says, it is the path. */
 	ctx.op = CMD_WRITE;
 	ctx.too_small = true;

@@ -269,7 +269,7 @@ START_TEST(shrunk)
 		/* ENOSPC or EINVAL from the kernel, and no word about the data. */
 		ck_assert_int_eq(o.verdict, V_FAIL);
 		ck_assert(o.flags & VF_IDENTITY);
-		ck_assert_int_eq(!!(o.flags & VF_GHOST), ops[i] != CMD_READ);
+		ck_assert(!(o.flags & VF_GHOST)); /* what a loop device has ended is over */
 	}
 	ck_assert_int_eq(env_check(&v, v.path, true), CHECK_OK);
 	ck_assert_uint_eq(told.info.nblocks, NBLOCKS / 2);

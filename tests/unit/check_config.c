@@ -165,7 +165,7 @@ static const char everything[] =
 	"failback 90\nno_path_retry queue\npolling_interval 1500ms\nmax_polling_interval 2m\n"
 	"queue_depth 200\npath_depth 32\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
 	"fifo_batch 1\nwrites_starved 0\nio_timeout 7s\nsuspect_after 250ms\nread_only yes\n"
-	"direct_io off\nflush_scope lu\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
+	"direct_io off\nflush_scope lu\nghost_time 20s\nghost_policy hold-ack\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
 	"export {\nname \"my disk\"\nnbd_device /dev/nbd3\nunix /tmp/s\ntcp [::1]:99\n"
 	"fuse /tmp/f\nmax_connections 4\nhandshake_timeout 3\n}\n} }";
 
@@ -198,6 +198,8 @@ START_TEST(test_every_keyword)
 	ck_assert(lun->read_only);
 	ck_assert_int_eq(lun->direct_io, CONF_OFF);
 	ck_assert_int_eq(lun->flush_scope, CONF_FLUSH_LU);
+	ck_assert_uint_eq(lun->ghost_time_ns, 20 * NS_PER_SEC);
+	ck_assert_int_eq(lun->ghost_policy, CONF_GHOST_HOLD_ACK);
 	ck_assert_uint_eq(lun->max_requests, 4096);
 	ck_assert_uint_eq(lun->buffer_memory_bytes, 1u << 30);
 	ck_assert_int_eq(lun->log_level, LOG_L_DEBUG);
@@ -354,6 +356,7 @@ static const struct {
 	{ "path_selector \"queue-length 0\"", "path_selector        queue-length\n" },
 	{ "queue_depth auto", "queue_depth          auto\n" },
 	{ "suspect_after auto", "suspect_after        auto\n" },
+	{ "ghost_time 0", "ghost_time           0\n" },
 	{ "export { tcp 127.0.0.1\n}", "tcp                  127.0.0.1:10809\n" },
 	{ "export { tcp localhost:1\n}", "tcp                  localhost:1\n" },
 	{ "export { tcp 127.9.9.9:65535\n}", "tcp                  127.9.9.9:65535\n" },

@@ -99,7 +99,7 @@ START_TEST(test_healthy)
 	has(out, "db01 (3600a0980) lunmux 1.0G 512B blocks  LIO-ORG  disk?\n");
 	has(out, "|-+- policy='service-time' prio=50 status=active\n");
 	has(out, "`-+- policy='service-time' prio=10 status=enabled\n");
-	has(out, "| |- 2:0:0:1 sg3 active active/optimized inflight=0/32 errors=0");
+	has(out, "| |- 2:0:0:1 sg3 active active/optimized inflight=0/28 errors=0");
 	has(out, "  `- 5:0:0:1 sg6 active");
 	has_not(out, "\033");
 	ck_assert_int_eq(ctl("$CTL paths db01"), 0);

@@ -83,7 +83,7 @@ START_TEST(test_status)
 	ck_assert_str_eq(str(p, "driver"), "sim");
 	ck_assert_str_eq(str(p, "state"), "active");
 	ck_assert_str_eq(str(p, "access"), "active/optimized");
-	ck_assert_int_eq(num(p, "depth"), 32);
+	ck_assert_int_eq(num(p, "depth"), 28);
 	p = json_array_get(json_object_get(r, "path_list"), 3);
 	ck_assert_str_eq(str(p, "state"), "failed");
 	ck_assert_str_eq(str(p, "cause"), "INQUIRY: host_status 01");
