@@ -79,6 +79,9 @@ void lun_free(struct lun *lun);
 int lun_add_path(struct lun *lun, struct path *p);
 /* Close the path: nothing new is sent, what is in flight ends, then it is released. */
 void lun_remove_path(struct lun *lun, struct path *p, const char *why);
+/* Something outside casts doubt on @p (a scan, an event of the kernel): no data until a full check
+ * has said otherwise. Nothing happens to one that is disabled or closing. */
+void lun_recheck_path(struct lun *lun, struct path *p, const char *why);
 struct path *lun_find_path(struct lun *lun, const char *name);
 /* In the order they were added; NULL at the end. */
 struct path *lun_next_path(struct lun *lun, struct path *prev);

@@ -386,6 +386,15 @@ void lun_remove_path(struct lun *lun, struct path *p, const char *why)
 	path_event(p, PEV_REMOVE, why);
 }
 
+void lun_recheck_path(struct lun *lun, struct path *p, const char *why)
+{
+	assert(p->lun == lun);
+	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
+		return;
+	log_info("%s: to be checked: %s", p->name, why);
+	probe_now(p, true);
+}
+
 static void cmd_forget_path(struct cmd *cmd, const struct path *p)
 {
 	if (cmd->pin == p)

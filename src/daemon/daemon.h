@@ -4,7 +4,7 @@
  *
  *   main.c     options, exit code
  *   daemon.c   life: start, ready, reload, stop
- *   paths.c    finds paths and opens them, now and by timer
+ *   paths.c    finds paths, opens them, and drops those that have gone
  *   exports.c  NBD, FUSE and what they tell the control socket
  *   state.c    RUNDIR/NAME: directory, lock, state file
  *   notify.c   what the service manager is told
@@ -21,6 +21,7 @@
 #include "core/lun.h"
 #include "loop/loop.h"
 #include "path/blk.h"
+#include "path/discover.h"
 #include "path/sg.h"
 
 #include <jansson.h>
@@ -29,12 +30,22 @@ struct ctl_server;
 struct fuse_export;
 struct nbd_server;
 
-/* A path that could not be opened: said once, until the words change. */
+/* A path that could not be opened: said once, until the words change; tried again at later scans. */
 struct refusal {
-	char name[PATH_NAME_BYTES];
+	char name[PATH_NAME_BYTES]; /* "": free */
 	char text[400];
+	uint64_t since_ns, next_ns; /* not tried again before */
+	bool seen;		    /* by this scan */
 };
 #define REFUSALS_MAX 32
+
+/* What the next scan must know of a path, by path->index. */
+struct path_note {
+	struct path *path;
+	char *name;			  /* it was opened by; path->name may be shorter */
+	char ident[DISCOVER_IDENT_BYTES]; /* see discover_ident() */
+	bool doubted;
+};
 
 struct daemon {
 	const char *conf_file;
@@ -49,7 +60,9 @@ struct daemon {
 
 	struct blk_engine *engine; /* NULL until a block path is opened */
 	struct sg_identity sg_identity;
+	struct blk_identity blk_identity;
 	struct loop_timer rescan_timer;
+	struct path_note notes[PATHS_MAX];
 	struct refusal refusals[REFUSALS_MAX];
 	unsigned nfound; /* paths that the last scan found or the configuration names */
 

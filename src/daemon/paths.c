@@ -1,46 +1,86 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * paths.c - which paths the LUN has: those that the configuration names, else
- * those that discovery finds; opened at the start and, by a timer, when they
- * appear later.
+ * those that discovery finds; opened at the start and when they appear later,
+ * dropped when their device has gone or its name is another's.
  */
 #include "daemon/daemon.h"
 
 #include "base/log.h"
 #include "core/path.h"
-#include "path/discover.h"
+#include "path/discover_plan.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+/* While a device waits for the last commands of the path that had its name. */
+#define RESCAN_SOON_NS (200 * NS_PER_MS)
+
+/* --- refusals ---------------------------------------------------------------------- */
+
+static struct refusal *refusal_find(struct daemon *d, const char *name)
+{
+	for (unsigned i = 0; i < REFUSALS_MAX; i++)
+		if (strcmp(d->refusals[i].name, name) == 0)
+			return &d->refusals[i];
+	return NULL;
+}
 
 /* Says why @name is not used, once for each reason. */
 static void paths_refused(struct daemon *d, const char *name, const char *text)
 {
-	struct refusal *free_slot = &d->refusals[0];
+	struct refusal *f = refusal_find(d, name);
 
-	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
-		struct refusal *f = &d->refusals[i];
-
-		if (!f->name[0] || strcmp(f->name, name) == 0) {
-			free_slot = f;
-			break;
-		}
+	if (!f)
+		f = refusal_find(d, "");
+	if (!f)
+		f = &d->refusals[0];
+	if (strcmp(f->name, name) != 0) {
+		snprintf(f->name, sizeof(f->name), "%s", name);
+		f->since_ns = loop_now_ns(d->loop);
+		f->text[0] = '\0';
 	}
-	if (strcmp(free_slot->name, name) == 0 && strcmp(free_slot->text, text) == 0)
+	f->seen = true;
+	f->next_ns = loop_now_ns(d->loop) + d->lc->polling_interval_ns / 2;
+	if (strcmp(f->text, text) == 0)
 		return;
-	snprintf(free_slot->name, sizeof(free_slot->name), "%s", name);
-	snprintf(free_slot->text, sizeof(free_slot->text), "%s", text);
+	snprintf(f->text, sizeof(f->text), "%s", text);
 	log_err("%s", text);
+}
+
+/* Closing a device that could not be used makes another event: events alone must not make us
+ * open it again and again. */
+static bool paths_try_later(struct daemon *d, const char *name)
+{
+	struct refusal *f = refusal_find(d, name);
+
+	if (f)
+		f->seen = true;
+	return f && loop_now_ns(d->loop) < f->next_ns;
 }
 
 static void paths_accepted(struct daemon *d, const char *name)
 {
-	for (unsigned i = 0; i < REFUSALS_MAX; i++)
-		if (strcmp(d->refusals[i].name, name) == 0)
-			d->refusals[i].text[0] = '\0';
+	struct refusal *f = refusal_find(d, name);
+
+	if (f)
+		f->name[0] = '\0';
 }
+
+/* What the scan has not met is not there any more. */
+static void paths_forget_refusals(struct daemon *d)
+{
+	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
+		if (!d->refusals[i].seen)
+			d->refusals[i].name[0] = '\0';
+		d->refusals[i].seen = false;
+	}
+}
+
+/* --- opening --------------------------------------------------------------------------- */
 
 static int paths_engine(struct daemon *d)
 {
@@ -63,6 +103,7 @@ static int paths_open_blk(struct daemon *d, const char *name, struct path **ret,
 		.wwid = d->lc->wwid,
 		.direct_io = direct[d->lc->direct_io],
 		.read_only = d->lc->read_only,
+		.identity = &d->blk_identity,
 	};
 	int r = paths_engine(d);
 
@@ -89,11 +130,12 @@ static int paths_open_sg(struct daemon *d, const char *name, struct path **ret, 
 
 static void paths_add(struct daemon *d, const char *name, enum discover_kind kind)
 {
+	char err[400] = "";
+	struct path_note *note;
 	struct path *p = NULL;
-	char err[320] = "";
 	int r;
 
-	if (lun_find_path(d->lun, name))
+	if (paths_try_later(d, name))
 		return;
 	if (kind == DISCOVER_SG)
 		r = paths_open_sg(d, name, &p, err, sizeof(err));
@@ -111,72 +153,152 @@ static void paths_add(struct daemon *d, const char *name, enum discover_kind kin
 		log_err("%s: not added: %s", name,
 			r == -ENOSPC ? "the LUN has as many paths as it may have" : strerror(-r));
 		p->ops->release(p);
+		return;
 	}
+	note = &d->notes[p->index];
+	free(note->name);
+	*note = (struct path_note){ .path = p, .name = strdup(name) };
+	/* Not before: what is open keeps its name. */
+	discover_ident(name, note->ident);
 }
 
-static void paths_add_named(struct daemon *d)
-{
-	for (size_t i = 0; i < d->lc->npaths; i++) {
-		const char *name = d->lc->paths[i];
-		struct stat st;
+/* --- scans ------------------------------------------------------------------------------- */
 
-		/* What is not there yet is opened, and refused, as a block path. */
-		if (stat(name, &st) == 0 && S_ISCHR(st.st_mode))
-			paths_add(d, name, DISCOVER_SG);
-		else
-			paths_add(d, name, DISCOVER_BLK);
+/* All that a scan works on. Too large for the stack, and there is one daemon. */
+static struct scan {
+	struct discover_found found[PATHS_MAX];
+	struct plan_found names[PATHS_MAX];
+	enum discover_kind kinds[PATHS_MAX];
+	struct plan_path have[PATHS_MAX];
+	struct path *paths[PATHS_MAX];
+	char now[PATHS_MAX][DISCOVER_IDENT_BYTES];
+	int nhave, nfound;
+} scan;
+
+static int scan_named(struct daemon *d)
+{
+	size_t n = MIN(d->lc->npaths, (size_t)PATHS_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		scan.names[i].name = d->lc->paths[i];
+		scan.kinds[i] = discover_kind_of(d->lc->paths[i]);
 	}
-	d->nfound = (unsigned)d->lc->npaths;
+	return (int)n;
 }
 
-/* A device that is neither found any more nor answers has been deleted. */
-static void paths_drop_vanished(struct daemon *d, const struct discover_found *found, int n)
+static int scan_discover(struct daemon *d)
 {
-	struct path *p, *next;
+	int n = discover_scan(d->lc->wwid, d->lc->allow_vpd80, scan.found, PATHS_MAX);
 
-	for (p = lun_next_path(d->lun, NULL); p; p = next) {
-		bool there = false;
-
-		next = lun_next_path(d->lun, p);
-		for (int i = 0; i < n && !there; i++)
-			there = strcmp(found[i].name, p->name) == 0;
-		if (!there && p->state == PATH_FAILED)
-			lun_remove_path(d->lun, p, "the device is not there any more");
+	for (int i = 0; i < n; i++) {
+		scan.names[i].name = scan.found[i].name;
+		scan.kinds[i] = scan.found[i].kind;
 	}
-}
-
-static void paths_discover(struct daemon *d)
-{
-	static struct discover_found found[PATHS_MAX];
-	int n = discover_scan(d->lc->wwid, d->lc->allow_vpd80, found, PATHS_MAX);
-
 	if (n < 0) {
 		char err[320];
 
 		snprintf(err, sizeof(err), "%s: looking for paths: %s", d->lc->wwid, strerror(-n));
 		paths_refused(d, d->lc->wwid, err);
-		return;
 	}
-	paths_drop_vanished(d, found, n);
-	for (int i = 0; i < n; i++)
-		paths_add(d, found[i].name, found[i].kind);
-	d->nfound = (unsigned)n;
+	return n;
+}
+
+static enum plan_state plan_state_of(const struct path *p)
+{
+	switch (p->state) {
+	case PATH_GONE:
+		return PLAN_LEAVING;
+	case PATH_FAILED:
+		return PLAN_FAILED;
+	case PATH_DISABLED:
+		return PLAN_DISABLED;
+	case PATH_FOUND:
+	case PATH_CHECKING:
+	case PATH_ACTIVE:
+	case PATH_STANDBY:
+	case PATH_UNAVAILABLE:
+	case PATH_TRANSITIONING:
+	case PATH_SUSPECT:
+	case PATH_MARGINAL:
+	case PATH_STATE_NR:
+		break;
+	}
+	return PLAN_WORKS;
+}
+
+static void scan_have(struct daemon *d)
+{
+	struct path *p;
+	int n = 0;
+
+	for (p = lun_next_path(d->lun, NULL); p; p = lun_next_path(d->lun, p), n++) {
+		struct path_note *note = &d->notes[p->index];
+
+		assert(note->path == p && n < (int)PATHS_MAX);
+		scan.paths[n] = p;
+		discover_ident(note->name ? note->name : p->name, scan.now[n]);
+		scan.have[n] = (struct plan_path){
+			.name = note->name ? note->name : p->name,
+			.ident = note->ident,
+			.now = scan.now[n],
+			.state = plan_state_of(p),
+			.is_file = discover_ident_is_file(note->ident),
+			.is_sg = strcmp(p->ops->name, "sg") == 0,
+			.doubted = note->doubted,
+		};
+	}
+	scan.nhave = n;
+}
+
+/* True if a device waits for the path that had its name before. */
+static bool scan_apply(struct daemon *d)
+{
+	bool waits = false;
+
+	for (int i = 0; i < scan.nhave; i++) {
+		const struct plan_path *h = &scan.have[i];
+		struct path *p = scan.paths[i];
+
+		d->notes[p->index].doubted = !h->found;
+		switch (h->act) {
+		case PLAN_KEEP:
+			break;
+		case PLAN_DOUBT:
+			lun_recheck_path(d->lun, p, h->why);
+			break;
+		case PLAN_DROP:
+			lun_remove_path(d->lun, p, h->why);
+			break;
+		}
+	}
+	for (int i = 0; i < scan.nfound; i++) {
+		if (scan.names[i].add)
+			paths_add(d, scan.names[i].name, scan.kinds[i]);
+		waits |= scan.names[i].behind;
+	}
+	return waits;
 }
 
 static void paths_scan(struct daemon *d)
 {
-	if (d->lc->npaths)
-		paths_add_named(d);
-	else
-		paths_discover(d);
+	uint64_t next_ns = d->lc->polling_interval_ns;
+	int n = d->lc->npaths ? scan_named(d) : scan_discover(d);
+
+	if (n >= 0) {
+		scan.nfound = n;
+		scan_have(d);
+		discover_plan(scan.have, scan.nhave, scan.names, n);
+		if (scan_apply(d))
+			next_ns = MIN(next_ns, RESCAN_SOON_NS);
+		paths_forget_refusals(d);
+		d->nfound = (unsigned)n;
+	}
+	loop_timer_in(d->loop, &d->rescan_timer, next_ns);
 }
 
 static void paths_rescan(struct loop_timer *t)
 {
-	struct daemon *d = container_of(t, struct daemon, rescan_timer);
-
-	paths_scan(d);
-	loop_timer_in(d->loop, t, d->lc->polling_interval_ns);
+	paths_scan(container_of(t, struct daemon, rescan_timer));
 }
 
 int paths_start(struct daemon *d)
@@ -189,7 +311,6 @@ int paths_start(struct daemon *d)
 			d->nfound     ? "none of those that were found can be opened" :
 					"nothing with this WWID was found",
 			(double)d->lc->polling_interval_ns / 1e9);
-	loop_timer_in(d->loop, &d->rescan_timer, d->lc->polling_interval_ns);
 	return 0;
 }
 

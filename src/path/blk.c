@@ -291,6 +291,11 @@ int blk_path_new(struct blk_engine *e, const struct blk_conf *conf, const char *
 	log_info("%s: %s, %llu blocks of %u bytes, %s", p->path.name, p->facts.product,
 		 (unsigned long long)(p->facts.size_bytes / p->facts.block_bytes),
 		 p->facts.block_bytes, p->facts.direct ? "O_DIRECT" : "through the page cache");
+	if (conf->identity && p->target.file) {
+		conf->identity->known = true;
+		conf->identity->dev = p->target.file_dev;
+		conf->identity->ino = p->target.file_ino;
+	}
 	*ret = &p->path;
 	return 0;
 }

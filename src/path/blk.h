@@ -46,6 +46,16 @@ enum blk_direct {
 	BLK_DIRECT_OFF,
 };
 
+/*
+ * Which file "file:NAME" was for the first path of a LUN.  Its owner has one for each LUN,
+ * zeroed before the first blk_path_new(), which fills it in.  NAME may be given to another file
+ * while paths to the old one are in use, and the two must not be taken for one LUN.
+ */
+struct blk_identity {
+	bool known;
+	uint64_t dev, ino;
+};
+
 struct blk_conf {
 	/* The LUN's identity as configured, never NULL: "file:/srv/lab.img", or a WWID in one of
 	 * the forms that the kernel or multipath prints. */
@@ -53,6 +63,7 @@ struct blk_conf {
 	enum blk_direct direct_io;
 	uint32_t file_block_bytes; /* logical block of a plain file; 0 = 512 */
 	bool read_only;		   /* open for reading only */
+	struct blk_identity *identity; /* shared by the LUN's paths; may be NULL */
 };
 
 /*

@@ -24,7 +24,8 @@
 #define FILE_PREFIX	 "file:"
 #define STACK_LEVELS_MAX 4 /* of device-mapper targets on top of each other */
 
-static int resolve_file(struct blk_target *t, char *err, size_t err_size)
+static int resolve_file(struct blk_target *t, const struct blk_identity *id, char *err,
+			size_t err_size)
 {
 	const char *name = t->wwid + strlen(FILE_PREFIX);
 	struct stat st;
@@ -39,6 +40,11 @@ static int resolve_file(struct blk_target *t, char *err, size_t err_size)
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return blk_say(err, err_size, -ENOTBLK,
 			       "wwid %s: is neither a plain file nor a block device", t->wwid);
+	if (id && id->known && (st.st_dev != id->dev || st.st_ino != id->ino))
+		return blk_say(err, err_size, -EREMCHG,
+			       "%s: %s is another file than the one in use (it was replaced; restart "
+			       "lunmuxd to serve the new one)",
+			       t->dev, t->file);
 	t->file_dev = st.st_dev;
 	t->file_ino = st.st_ino;
 	t->file_rdev = S_ISBLK(st.st_mode) ? st.st_rdev : 0;
@@ -63,7 +69,7 @@ int blk_target_init(struct blk_target *t, const struct blk_conf *conf, const cha
 	if (!t->dev || !t->wwid)
 		return blk_say(err, err_size, -ENOMEM, "%s: out of memory", dev);
 	if (strncmp(t->wwid, FILE_PREFIX, strlen(FILE_PREFIX)) == 0)
-		return resolve_file(t, err, err_size);
+		return resolve_file(t, conf->identity, err, err_size);
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  *
  * A path whose device goes away is "lost": results are waited for, then its files
  * are closed, so that the kernel can forget the device and use the name again.
- * The next full check opens it anew, if sysfs says that the name still is our LUN.
+ * The next full check opens it anew, if sysfs says that the name still is the same
+ * device and our LUN.
  *
  * Invariants: a slot is on the free list, in the queue, with the kernel, or ended
  * and waiting for its task.  A file has at most SG_CMDS_PER_FILE slots.
@@ -24,6 +25,7 @@
 
 #include "path/discover_sg.h"
 #include "path/sg_priv.h"
+#include "path/sg_sysfs.h"
 
 static const struct path_ops sg_ops;
 
@@ -254,6 +256,8 @@ int sg_path_new(struct loop *l, const struct sg_conf *conf, const char *dev,
 		return rc;
 	}
 	s->state = SG_UP;
+	/* While a file is open its name belongs to this device. */
+	sg_kobject(s->sg, s->kobject, sizeof(s->kobject));
 	s->sysfs_knows = discover_sg_ident(s->sg, s->allow_vpd80, &id);
 	*ret = &s->path;
 	return 0;

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "path/discover_sg.h"
 #include "path/sg_steps.h"
+#include "path/sg_sysfs.h"
 
 #define UAS_MAX	     8 /* in a row at the first step */
 #define RESTARTS_MAX 4 /* because of a unit attention in the middle */
@@ -251,12 +252,15 @@ void sg_check_result(struct sg_path *s, const struct sg_io_hdr *h)
 	}
 }
 
-/* The name is free again: is what has it now ours? False, and the check has ended, if
- * not. */
+/*
+ * The name is free again: has the device come back?  False, and the check has ended, if
+ * not.  Another device under the name is another path even if it leads to our LUN, by
+ * another host, say: whoever finds devices will find it.
+ */
 static bool reopen(struct sg_path *s)
 {
 	struct ident id;
-	char msg[300];
+	char msg[300], now[sizeof(s->kobject)];
 	bool told = discover_sg_ident(s->sg, s->allow_vpd80, &id);
 
 	if (s->sysfs_knows && !told) {
@@ -266,6 +270,12 @@ static bool reopen(struct sg_path *s)
 	if (told && !wwid_matches(s->wwid, &id)) {
 		sg_check_end(s, CHECK_DOWN, "the name now belongs to LUN %.80s",
 			     id.wwid);
+		return false;
+	}
+	sg_kobject(s->sg, now, sizeof(now));
+	if (s->kobject[0] && strcmp(s->kobject, now) != 0) {
+		sg_check_end(s, CHECK_DOWN, now[0] ? "the name now belongs to another device" :
+						     "the device has been removed");
 		return false;
 	}
 	if (sg_open_files(s, msg, sizeof(msg)) < 0) {

@@ -198,6 +198,7 @@ struct sg_path {
 	struct sg_check check;
 
 	bool sysfs_knows; /* its identity, at the first open */
+	char kobject[128]; /* the device that was opened first; "": not known */
 	bool told_eperm;
 	/* TEST UNIT READY said GOOD where READ or WRITE did not: RTPG alone is
 	 * believed. */

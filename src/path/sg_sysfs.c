@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/sys.h"
@@ -109,6 +111,31 @@ int sg_host_node(int host)
 			return node >= 0 ? (int)node : -1;
 	}
 	return -1;
+}
+
+/* kernfs numbers its nodes with a generation, so a directory that is made again under
+ * the old name is another inode. */
+bool sg_kobject(const char *sg, char *ret, size_t size)
+{
+	char path[PATH_MAX], link[PATH_MAX], dev[32] = "";
+	const char *address = "";
+	struct stat st;
+	ssize_t n;
+
+	ret[0] = 0;
+	snprintf(path, sizeof(path), "%s/class/scsi_generic/%s", sg_sys_root, sg);
+	if (stat(path, &st) < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/class/scsi_generic/%s/dev", sg_sys_root, sg);
+	sys->read_file(path, dev, sizeof(dev));
+	snprintf(path, sizeof(path), "%s/class/scsi_generic/%s/device", sg_sys_root, sg);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n > 0) {
+		link[n] = 0;
+		address = strrchr(link, '/') ? strrchr(link, '/') + 1 : link;
+	}
+	snprintf(ret, size, "%s %.40s %llu", dev, address, (unsigned long long)st.st_ino);
+	return true;
 }
 
 /* --- the block device --- */

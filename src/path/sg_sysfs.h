@@ -27,6 +27,13 @@ bool sg_host_long(int host, const char *attr, long *ret);
 /* NUMA node of the adapter, -1 unknown. */
 int sg_host_node(int host);
 
+/*
+ * Which device @sg is now, "21:3 2:0:0:1 4711": device number, SCSI address, and the
+ * inode of its directory in sysfs, which no later device gets again.  False, and "",
+ * if sysfs has none of that name.
+ */
+bool sg_kobject(const char *sg, char *ret, size_t size);
+
 /* Name of the block device beside it, "sda", "sr0"; false if no driver has made one. */
 bool sg_block_name(const char *sg, char *ret, size_t size);
 

@@ -283,6 +283,30 @@ START_TEST(long_name)
 }
 END_TEST
 
+/* "file:NAME" is the file that it was for the first path, whatever has the name later. */
+START_TEST(replaced)
+{
+	struct blk_identity id = { 0 };
+	struct blk_conf conf = conf_of(v.file);
+	char other[128], old[160];
+	struct path *p;
+
+	conf.identity = &id;
+	ck_assert_int_eq(blk_path_new(v.engine, &conf, v.file, &p, err, sizeof(err)), 0);
+	ck_assert(id.known);
+	make_file(dir, other, sizeof(other), NBLOCKS);
+	snprintf(old, sizeof(old), "%s.old", v.file);
+	ck_assert_int_eq(rename(v.file, old), 0);
+	ck_assert_int_eq(rename(other, v.file), 0);
+	refused(&conf, v.file, -EREMCHG, v.file, "another file");
+	blk_path_free(p);
+	refused(&conf, v.file, -EREMCHG, v.file, "another file");
+	ck_assert_int_eq(rename(old, v.file), 0);
+	ck_assert_int_eq(blk_path_new(v.engine, &conf, v.file, &p, err, sizeof(err)), 0);
+	blk_path_free(p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("blk_open");
@@ -299,6 +323,7 @@ int main(void)
 	tcase_add_test(tc, shared_lock);
 	tcase_add_test(tc, direct_io);
 	tcase_add_test(tc, long_name);
+	tcase_add_test(tc, replaced);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }

@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/sys.h"
@@ -201,6 +202,78 @@ START_TEST(kinds_and_names)
 }
 END_TEST
 
+/* --- which device has a name now --- */
+
+START_TEST(a_name_is_not_the_device)
+{
+	char first[DISCOVER_IDENT_BYTES], again[DISCOVER_IDENT_BYTES], old[512], now[512];
+
+	discover_ident("/dev/sg3", again);
+	ck_assert_str_eq(again, "");
+	put_text("sg3", "wwid", "naa.1\n");
+	discover_ident("/dev/sg3", first);
+	ck_assert_str_ne(first, "");
+	ck_assert(!discover_ident_is_file(first));
+	put_text("sg3", "wwid", "naa.2\n");
+	discover_ident("/dev/sg3", again);
+	ck_assert_str_eq(first, again);
+	/* Another device of the same name and address. */
+	snprintf(old, sizeof(old), "%s/class/scsi_generic/old", root);
+	snprintf(now, sizeof(now), "%s/class/scsi_generic/sg3", root);
+	ck_assert_int_eq(rename(now, old), 0);
+	discover_ident("/dev/sg3", again);
+	ck_assert_str_eq(again, "");
+	put_text("sg3", "wwid", "naa.2\n");
+	discover_ident("/dev/sg3", again);
+	ck_assert_str_ne(again, "");
+	ck_assert_str_ne(first, again);
+}
+END_TEST
+
+START_TEST(number_and_address_are_shown)
+{
+	char id[DISCOVER_IDENT_BYTES], dir[512], link_to[512];
+	FILE *f;
+
+	put_text("sg7", "x", "");
+	snprintf(link_to, sizeof(link_to), "%s/class/scsi_generic/sg8", root);
+	mkdir(link_to, 0755);
+	snprintf(link_to, sizeof(link_to), "%s/class/scsi_generic/sg8/device", root);
+	ck_assert_int_eq(symlink("../../../2:0:0:1", link_to), 0);
+	snprintf(dir, sizeof(dir), "%s/class/scsi_generic/sg8/dev", root);
+	f = fopen(dir, "w");
+	ck_assert_ptr_nonnull(f);
+	fputs("21:8\n", f);
+	fclose(f);
+	discover_ident("/dev/sg8", id);
+	ck_assert_msg(!strncmp(id, "21:8 2:0:0:1 ", 13), "%s", id);
+}
+END_TEST
+
+START_TEST(files_and_links)
+{
+	char id[DISCOVER_IDENT_BYTES], other[DISCOVER_IDENT_BYTES], a[256], b[256];
+
+	snprintf(a, sizeof(a), "%s/sg1", root);
+	snprintf(b, sizeof(b), "%s/link", root);
+	ck_assert_int_eq(close(creat(a, 0600)), 0);
+	ck_assert_int_eq(symlink(a, b), 0);
+	discover_ident(a, id);
+	ck_assert(discover_ident_is_file(id));
+	ck_assert_int_eq(discover_kind_of(a), DISCOVER_BLK);
+	discover_ident(b, other);
+	ck_assert_str_eq(id, other);
+	ck_assert_int_eq(unlink(b), 0);
+	discover_ident(b, other);
+	ck_assert_str_eq(other, "");
+	ck_assert_int_eq(symlink("/dev/null", b), 0);
+	ck_assert_int_eq(discover_kind_of(b), DISCOVER_BLK);
+	ck_assert_int_eq(discover_kind_of("/dev/sg5"), DISCOVER_SG);
+	ck_assert_int_eq(discover_kind_of("/dev/sgx"), DISCOVER_BLK);
+	ck_assert_int_eq(discover_kind_of("/dev/loop5"), DISCOVER_BLK);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("discover_sg");
@@ -214,6 +287,9 @@ int main(void)
 	tcase_add_test(t, by_serial_number_where_that_is_allowed);
 	tcase_add_test(t, broken_attributes_are_nobody);
 	tcase_add_test(t, kinds_and_names);
+	tcase_add_test(t, a_name_is_not_the_device);
+	tcase_add_test(t, number_and_address_are_shown);
+	tcase_add_test(t, files_and_links);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

@@ -237,6 +237,44 @@ START_TEST(a_reused_name_is_not_opened)
 }
 END_TEST
 
+/* Nor if it leads to the same LUN: that is another path, and whoever looks for devices finds it. */
+START_TEST(a_reused_name_of_the_same_lun_is_not_opened)
+{
+	char now[256], old[256];
+
+	ck_assert_msg(open_path() == 0, "%s", errbuf);
+	fake_sg_attach(container_of(path, struct sg_path, path));
+	run_check(loop, path, true);
+	fake_sg_remove();
+	run_all(loop);
+	fake.removed = false;
+	fake.nlog = 0;
+	snprintf(now, sizeof(now), "%s/class/scsi_generic/sg4", root);
+	snprintf(old, sizeof(old), "%s/class/scsi_generic/old", root);
+	ck_assert_int_eq(rename(now, old), 0);
+	run_check(loop, path, true);
+	ck_assert_ptr_nonnull(strstr(core.why, "removed"));
+	put("class/scsi_generic/sg4/device/x", "");
+	run_check(loop, path, true);
+	ck_assert_int_eq(core.result, CHECK_DOWN);
+	ck_assert_ptr_nonnull(strstr(core.why, "belongs to another device"));
+	ck_assert_uint_eq(fake.nlog + fake.nopen, 0);
+	/* Lost for another reason, the very device may be opened again. */
+	snprintf(now, sizeof(now), "%s/class/scsi_generic/sg4/device/x", root);
+	remove(now);
+	*strrchr(now, '/') = 0;
+	remove(now);
+	*strrchr(now, '/') = 0;
+	remove(now);
+	ck_assert_int_eq(rename(old, now), 0);
+	run_check(loop, path, true);
+	ck_assert_int_eq(core.result, CHECK_OK);
+	path->ops->close(path);
+	run_all(loop);
+	path->ops->release(path);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sg_claim");
@@ -251,6 +289,7 @@ int main(void)
 	tcase_add_test(t, the_numa_node_of_the_adapter);
 	tcase_add_test(t, a_lost_device_is_not_held);
 	tcase_add_test(t, a_reused_name_is_not_opened);
+	tcase_add_test(t, a_reused_name_of_the_same_lun_is_not_opened);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }
