@@ -5,6 +5,7 @@
  *   main.c     options, exit code
  *   daemon.c   life: start, ready, reload, stop
  *   paths.c    finds paths, opens them, and drops those that have gone
+ *   hotplug.c  when to look for them: events, timer
  *   exports.c  NBD, FUSE and what they tell the control socket
  *   state.c    RUNDIR/NAME: directory, lock, state file
  *   notify.c   what the service manager is told
@@ -23,6 +24,7 @@
 #include "path/blk.h"
 #include "path/discover.h"
 #include "path/sg.h"
+#include "path/uevent.h"
 
 #include <jansson.h>
 
@@ -45,6 +47,8 @@ struct path_note {
 	char *name;			  /* it was opened by; path->name may be shorter */
 	char ident[DISCOVER_IDENT_BYTES]; /* see discover_ident() */
 	bool doubted;
+	uint64_t checked_ns; /* an event had it checked last */
+	bool check_due;	     /* another one came too soon after that */
 };
 
 struct daemon {
@@ -64,6 +68,10 @@ struct daemon {
 	struct loop_timer rescan_timer;
 	struct path_note notes[PATHS_MAX];
 	struct refusal refusals[REFUSALS_MAX];
+	unsigned nrefused;
+	struct uevent_monitor uevents;
+	bool told_no_events;
+	uint64_t scan_rest_ns; /* events start no scan before */
 	unsigned nfound; /* paths that the last scan found or the configuration names */
 
 	struct nbd_server *nbd;
@@ -92,6 +100,15 @@ int paths_start(struct daemon *d);
 void paths_stop(struct daemon *d);
 /* Have all paths that were found at the start been judged? */
 bool paths_all_checked(const struct daemon *d);
+
+/* Look which paths there are. False: something is worth a look before long, event or not. */
+bool paths_scan(struct daemon *d);
+
+/* hotplug.c */
+void hotplug_start(struct daemon *d);
+void hotplug_stop(struct daemon *d);
+/* Scan after @delay_ns at the latest. */
+void hotplug_scan_in(struct daemon *d, uint64_t delay_ns);
 
 /* exports.c: 0 or a negative errno, logged */
 int exports_start_early(struct daemon *d);

@@ -73,10 +73,12 @@ static void paths_accepted(struct daemon *d, const char *name)
 /* What the scan has not met is not there any more. */
 static void paths_forget_refusals(struct daemon *d)
 {
+	d->nrefused = 0;
 	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
 		if (!d->refusals[i].seen)
 			d->refusals[i].name[0] = '\0';
 		d->refusals[i].seen = false;
+		d->nrefused += d->refusals[i].name[0] != '\0';
 	}
 }
 
@@ -279,32 +281,25 @@ static bool scan_apply(struct daemon *d)
 	return waits;
 }
 
-static void paths_scan(struct daemon *d)
+bool paths_scan(struct daemon *d)
 {
-	uint64_t next_ns = d->lc->polling_interval_ns;
 	int n = d->lc->npaths ? scan_named(d) : scan_discover(d);
 
-	if (n >= 0) {
-		scan.nfound = n;
-		scan_have(d);
-		discover_plan(scan.have, scan.nhave, scan.names, n);
-		if (scan_apply(d))
-			next_ns = MIN(next_ns, RESCAN_SOON_NS);
-		paths_forget_refusals(d);
-		d->nfound = (unsigned)n;
-	}
-	loop_timer_in(d->loop, &d->rescan_timer, next_ns);
-}
-
-static void paths_rescan(struct loop_timer *t)
-{
-	paths_scan(container_of(t, struct daemon, rescan_timer));
+	if (n < 0)
+		return false;
+	scan.nfound = n;
+	scan_have(d);
+	discover_plan(scan.have, scan.nhave, scan.names, n);
+	if (scan_apply(d))
+		hotplug_scan_in(d, RESCAN_SOON_NS);
+	paths_forget_refusals(d);
+	d->nfound = (unsigned)n;
+	return n > 0 && !d->nrefused;
 }
 
 int paths_start(struct daemon *d)
 {
-	loop_timer_init(&d->rescan_timer, paths_rescan);
-	paths_scan(d);
+	hotplug_start(d);
 	if (!lun_next_path(d->lun, NULL))
 		log_err("no path: %s; looked for again every %.1f s",
 			d->lc->npaths ? "none of the configured paths can be opened" :
@@ -316,7 +311,7 @@ int paths_start(struct daemon *d)
 
 void paths_stop(struct daemon *d)
 {
-	loop_timer_stop(d->loop, &d->rescan_timer);
+	hotplug_stop(d);
 }
 
 bool paths_all_checked(const struct daemon *d)

@@ -84,6 +84,10 @@ FNR == 1 {
 	bad("ev.h: only loop/loop_ev.c includes it")
 }
 
+/^[ \t]*#[ \t]*include[ \t]*<libudev\.h>/ && FILENAME != "src/path/uevent.c" {
+	bad("libudev.h: only path/uevent.c includes it")
+}
+
 /^[ \t]*#[ \t]*include[ \t]*<(sys\/(socket|un|ioctl|epoll)|netinet\/|scsi\/|liburing)/ &&
 	(layer == "core" || layer == "scsi") {
 	bad(layer ": " $0 ": no socket, no device here")
