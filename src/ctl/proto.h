@@ -45,7 +45,8 @@
  *                   (both 0 before the first path passed its check) paths paths_usable
  *   LUN in full     the above, and ident, geometry{} or null, policy{}, queue{},
  * groups[], path_list[PATH], exports (what the exports say of their clients, or null),
- *                   daemon{}
+ *                   refused[{name, cause, age_ms}] (found or configured, and no path now;
+ *                   tried again from time to time), daemon{}
  *   PATH            name dev driver host numa_node state state_age_ms usable available
  *                   cause (of the last move, may be "") access prio group inflight
  *                   inflight_bytes depth errors checks checks_failed failures

@@ -239,6 +239,7 @@ int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
 	s->loop = l;
 	s->lun = lun;
 	s->exports = conf->exports;
+	s->refused = conf->refused;
 	s->arg = conf->arg;
 	ctl_clean(s->version, sizeof(s->version), conf->version);
 	TAILQ_INIT(&s->clients);

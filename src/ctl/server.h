@@ -22,6 +22,8 @@ struct ctl_conf {
 	/* Optional. What the exports say of themselves and their clients, for "status":
 	 * a new reference to any JSON value, NULL if there is no memory. */
 	json_t *(*exports)(void *arg);
+	/* Optional. The devices that cannot be paths now, for "status", in the same way. */
+	json_t *(*refused)(void *arg);
 	void *arg;
 };
 

@@ -71,6 +71,7 @@ struct ctl_server {
 	struct lun *lun;
 	char version[32];
 	json_t *(*exports)(void *arg);
+	json_t *(*refused)(void *arg);
 	void *arg;
 	uint64_t start_ns;
 	enum lun_state state; /* as seen last, and since when */

@@ -268,6 +268,7 @@ json_t *ctl_snap_status(struct ctl_server *s)
 	jb_set(&b, "queue", snap_queue(s, &st));
 	jb_set(&b, "groups", snap_groups(s));
 	jb_set(&b, "path_list", each_path(s, ctl_snap_path));
+	jb_set(&b, "refused", s->refused ? s->refused(s->arg) : json_array());
 	jb_set(&b, "exports", s->exports ? s->exports(s->arg) : json_null());
 	jb_set(&b, "daemon", snap_daemon(s));
 	return jb_end(&b);

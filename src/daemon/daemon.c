@@ -283,7 +283,7 @@ static void daemon_on_hup(struct loop_signal *s)
 static int daemon_start(struct daemon *d)
 {
 	struct ctl_conf ctl = { .rundir = d->rundir, .version = PACKAGE_VERSION, .exports = exports_json,
-				.arg = d };
+				.refused = paths_refused_json, .arg = d };
 	struct lun_params par;
 	int r;
 

@@ -104,6 +104,8 @@ bool paths_all_checked(const struct daemon *d);
 /* Look which paths there are. False: something is worth a look before long, event or not. */
 bool paths_scan(struct daemon *d);
 
+json_t *paths_refused_json(void *daemon);
+
 /* hotplug.c */
 void hotplug_start(struct daemon *d);
 void hotplug_stop(struct daemon *d);

@@ -82,6 +82,23 @@ static void paths_forget_refusals(struct daemon *d)
 	}
 }
 
+json_t *paths_refused_json(void *arg)
+{
+	struct daemon *d = arg;
+	json_t *all = json_array();
+	uint64_t now_ns = loop_now_ns(d->loop);
+
+	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
+		const struct refusal *f = &d->refusals[i];
+
+		if (f->name[0])
+			json_array_append_new(all, json_pack("{s:s, s:s, s:I}", "name", f->name, "cause",
+							     f->text, "age_ms",
+							     (json_int_t)((now_ns - f->since_ns) / NS_PER_MS)));
+	}
+	return all;
+}
+
 /* --- opening --------------------------------------------------------------------------- */
 
 static int paths_engine(struct daemon *d)

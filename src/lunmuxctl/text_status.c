@@ -148,6 +148,21 @@ static void put_exports(const json_t *exports, FILE *f)
 	}
 }
 
+/* "refused /dev/sg4: in use: ... (for 5s)" */
+static void put_refused(const json_t *refused, FILE *f, bool colour)
+{
+	char cause[400], age[HUMAN_BYTES];
+	size_t i;
+	json_t *r;
+
+	json_array_foreach(refused, i, r)
+	{
+		put_tone(f, colour, TONE_WARN, "refused", 0);
+		fprintf(f, " %s (for %s)\n", get_str(r, "cause", cause, sizeof(cause)),
+			human_age_ms(get_u64(r, "age_ms"), age));
+	}
+}
+
 void text_status(const json_t *lun, FILE *f, bool colour)
 {
 	const json_t *groups = json_object_get(lun, "groups");
@@ -168,5 +183,6 @@ void text_status(const json_t *lun, FILE *f, bool colour)
 	if (json_array_size(paths) == 0)
 		fputs("`- no path\n", f);
 	table_free(&t);
+	put_refused(json_object_get(lun, "refused"), f, colour);
 	put_exports(json_object_get(lun, "exports"), f);
 }

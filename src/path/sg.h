@@ -29,6 +29,7 @@ struct sg_identity {
 	 * may not even tell its capacity (SPC-6 "Unavailable state"), is taken to have.
 	 */
 	struct path_info info;
+	bool told_handler, told_sd; /* what is said once, not for each path */
 };
 
 struct sg_conf {

@@ -238,16 +238,29 @@ static int open_all(struct sg_path *s, char *errbuf, size_t size)
 	return claim(s, errbuf, size);
 }
 
-static void warn_handler(const struct sg_path *s)
+/* What the kernel does on its own behalf over the same path. It is so for all paths of a
+ * LUN, or for none. */
+static void warn_company(struct sg_path *s)
 {
 	char name[64];
 
-	if (sg_attr_text(s->sg, "dh_state", name, sizeof(name)) > 0 &&
-	    strcmp(name, "detached"))
+	if (!s->identity->told_handler &&
+	    sg_attr_text(s->sg, "dh_state", name, sizeof(name)) > 0 && name[0] &&
+	    strcmp(name, "detached")) {
+		s->identity->told_handler = true;
 		log_warn("%s: the kernel's device handler \"%s\" is attached; it takes "
-			 "unit attentions "
-			 "that lunmux should see",
-			 s->path.name, name);
+			 "unit attentions that lunmux should see (echo detach "
+			 ">/sys/class/scsi_device/%s/device/dh_state)",
+			 s->path.name, name, s->path.dev);
+	}
+	if (!s->identity->told_sd && sg_block_name(s->sg, name, sizeof(name)) &&
+	    !strncmp(name, "sd", 2)) {
+		s->identity->told_sd = true;
+		log_warn("%s: the kernel's sd driver shares the path, as /dev/%s; it is held "
+			 "against others, but sd's own commands may take unit attentions "
+			 "that lunmux should see (echo %s >/sys/bus/scsi/drivers/sd/unbind)",
+			 s->path.name, name, s->path.dev);
+	}
 }
 
 int sg_open_files(struct sg_path *s, char *errbuf, size_t size)
@@ -274,7 +287,7 @@ int sg_open_files(struct sg_path *s, char *errbuf, size_t size)
 		sg_close_files(s);
 		return rc;
 	}
-	warn_handler(s);
+	warn_company(s);
 	return 0;
 }
 

@@ -112,6 +112,9 @@ truncate -s 16M "$T/other.img"
 losetup "${paths[1]}" "$T/other.img" || fail "the other file cannot be attached"
 sleep 1.5
 path_is "${paths[1]}" active && fail "${paths[1]} is used with another file"
+js ".luns[0].refused[] | select(.name == \"${paths[1]}\") | .cause" | grep -q 'other.img is attached' ||
+	fail "the status does not tell why it is refused: $(js '.luns[0].refused')"
+ctl status lab | grep -q "refused ${paths[1]}: is another disk" || fail "nor does its text: $(ctl status lab)"
 writer_on "attached to another file"
 losetup -d "${paths[1]}"
 [ "$(sum "$T/other.img")" = "$other_sum" ] || fail "something was written to the other file"
@@ -120,6 +123,7 @@ losetup "${paths[1]}" "$disk" || fail "losetup again"
 wait_for 20 path_is "${paths[1]}" active || fail "a named device is used when it is back: $(path_state "${paths[1]}")"
 writer_on "back again"
 writer_end
+[ "$(js '.luns[0].refused | length')" = 0 ] || fail "nothing is refused in the end"
 [ "$(js '.luns[0].path_list | length')" = 2 ] || fail "two paths in the end"
 stop_daemon
 [ "$code" = 0 ] || fail "exit status $code"

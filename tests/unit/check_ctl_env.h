@@ -62,6 +62,12 @@ static const struct sim_model_ops model_ops = {
 
 static size_t exports_bytes; /* so much text from the exports */
 
+static json_t *env_refused(void *arg)
+{
+	return json_pack("[{s:s, s:s, s:i}]", "name", "/dev/sg9", "cause", "/dev/sg9: in use: mpatha",
+			 "age_ms", 5000);
+}
+
 static json_t *env_exports(void *arg)
 {
 	json_t *text;
@@ -80,7 +86,7 @@ static json_t *env_exports(void *arg)
 static void env_start(struct loop *l, unsigned npaths)
 {
 	struct lun_params par;
-	struct ctl_conf conf = {.version = "1.2.3", .exports = env_exports};
+	struct ctl_conf conf = {.version = "1.2.3", .exports = env_exports, .refused = env_refused};
 
 	log_init("check_ctl", NULL, LOG_L_ERR - 1);
 	loop = l;

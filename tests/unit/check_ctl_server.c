@@ -66,6 +66,7 @@ START_TEST(test_status)
 	ck_assert_int_ge(num(json_object_get(r, "queue"), "depth"), 1);
 	ck_assert_str_eq(str(json_array_get(json_object_get(r, "exports"), 0), "type"),
 			 "test");
+	ck_assert_str_eq(str(json_array_get(json_object_get(r, "refused"), 0), "name"), "/dev/sg9");
 	ck_assert_int_eq(num(json_object_get(r, "daemon"), "pid"), getpid());
 	ck_assert_uint_eq(json_array_size(json_object_get(r, "path_list")), 4);
 

@@ -54,6 +54,7 @@ static void setup(void)
 	log_set_level(LOG_L_WARN);
 	log_set_hook(keep_warnings, NULL);
 	warning[0] = 0;
+	memset(&identity, 0, sizeof(identity));
 	/* A disk with one partition. */
 	put("class/scsi_generic/sg4/device/block/sda/size", "8\n");
 	put("class/block/sda/dev", "8:0\n");
@@ -132,6 +133,7 @@ END_TEST
 START_TEST(without_permission)
 {
 	fake.claim_errno = EACCES;
+	identity.told_sd = true;
 	ck_assert_msg(open_path() == 0, "%s", errbuf);
 	ck_assert_ptr_nonnull(strstr(warning, "/dev/sda cannot be held"));
 	path->ops->release(path);
@@ -159,9 +161,28 @@ END_TEST
 
 START_TEST(a_device_handler_is_warned_of)
 {
+	identity.told_sd = true;
 	put("class/scsi_generic/sg4/device/dh_state", _i ? "alua\n" : "detached\n");
 	ck_assert_msg(open_path() == 0, "%s", errbuf);
 	ck_assert((strstr(warning, "\"alua\"") != NULL) == (bool)_i);
+	path->ops->release(path);
+	/* Once for the LUN. */
+	warning[0] = 0;
+	ck_assert_msg(open_path() == 0, "%s", errbuf);
+	ck_assert_str_eq(warning, "");
+	path->ops->release(path);
+}
+END_TEST
+
+START_TEST(sd_is_warned_of_once)
+{
+	ck_assert_msg(open_path() == 0, "%s", errbuf);
+	ck_assert_ptr_nonnull(strstr(warning, "/dev/sg4: the kernel's sd driver shares the path, as /dev/sda"));
+	ck_assert_ptr_nonnull(strstr(warning, "unbind"));
+	path->ops->release(path);
+	warning[0] = 0;
+	ck_assert_msg(open_path() == 0, "%s", errbuf);
+	ck_assert_str_eq(warning, "");
 	path->ops->release(path);
 }
 END_TEST
@@ -286,6 +307,7 @@ int main(void)
 	tcase_add_test(t, without_permission);
 	tcase_add_test(t, no_disk_beside_it_is_fine);
 	tcase_add_loop_test(t, a_device_handler_is_warned_of, 0, 2);
+	tcase_add_test(t, sd_is_warned_of_once);
 	tcase_add_test(t, the_numa_node_of_the_adapter);
 	tcase_add_test(t, a_lost_device_is_not_held);
 	tcase_add_test(t, a_reused_name_is_not_opened);
