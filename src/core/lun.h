@@ -101,7 +101,8 @@ struct lun_geometry {
 	char ident[256], product[64];
 };
 
-/* False until the first path has passed its check. Size and block size never change afterwards. */
+/* False until the first path has passed its check. Afterwards the block size never changes, and the
+ * size only grows: when all usable paths have told that there is more. Observers are told. */
 bool lun_geometry(const struct lun *lun, struct lun_geometry *ret);
 
 /* --- requests ------------------------------------------------------------------ */
@@ -151,7 +152,7 @@ enum lun_state {
 enum lun_state lun_get_state(const struct lun *lun);
 const char *lun_state_name(enum lun_state s);
 
-/* Told of changes of state, of paths and of the first geometry, from a task. */
+/* Told of changes of state, of paths, of the first geometry and of growth, from a task. */
 struct lun_observer {
 	void (*changed)(struct lun_observer *o, struct lun *lun);
 	TAILQ_ENTRY(lun_observer) link;

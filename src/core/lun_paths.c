@@ -85,7 +85,7 @@ const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *bu
 		return NULL;
 	if (bs != g->block_bytes)
 		snprintf(buf, size, "its block size is %u bytes, the LUN's is %u", bs, g->block_bytes);
-	else if (info->nblocks != g->nblocks && !fault_strikes(PLANT_SIZE_IGNORED))
+	else if (info->nblocks < g->nblocks && !fault_strikes(PLANT_SIZE_IGNORED))
 		snprintf(buf, size, "its size is %llu blocks, the LUN's is %llu",
 			 (unsigned long long)info->nblocks, (unsigned long long)g->nblocks);
 	else if (strcmp(info->ident, g->ident) != 0)
@@ -133,6 +133,68 @@ bool lun_geometry(const struct lun *lun, struct lun_geometry *ret)
 	if (lun->geo_valid)
 		*ret = lun->geo;
 	return lun->geo_valid;
+}
+
+/* Once for each size: what every path says again at each of its checks. */
+void lun_alarm_shrunk(struct lun *lun, const struct path *p, const struct path_info *info)
+{
+	struct lun_geometry *g = &lun->geo;
+
+	if (!lun->geo_valid || info->block_bytes != g->block_bytes || info->nblocks >= g->nblocks ||
+	    info->nblocks == lun->shrunk_told)
+		return;
+	lun->shrunk_told = info->nblocks;
+	log_err("%s: tells that the LUN has shrunk from %llu to %llu blocks: the size in use stays, and "
+		"the path is not used; what lies behind the new end is lost to all paths unless the array "
+		"makes the LUN as large again",
+		p->name, (unsigned long long)g->nblocks, (unsigned long long)info->nblocks);
+}
+
+/* The smallest size that usable paths tell; 0 while one that may be usable soon has to tell yet. */
+static uint64_t lun_agreed_blocks(struct lun *lun, uint64_t *ret_largest)
+{
+	uint64_t smallest = UINT64_MAX;
+	bool pending = false;
+	struct path *p;
+
+	*ret_largest = 0;
+	TAILQ_FOREACH (p, &lun->paths, link) {
+		pending |= p->state == PATH_FOUND || p->state == PATH_CHECKING;
+		if (!path_is_usable(p))
+			continue;
+		smallest = MIN(smallest, p->info.nblocks);
+		*ret_largest = MAX(*ret_largest, p->info.nblocks);
+	}
+	return pending || !*ret_largest ? 0 : smallest;
+}
+
+/*
+ * A path that tells of a larger LUN goes on with the size in force: a command beyond the old end
+ * would fail on a path that has not seen the growth.  The others are asked once; those that do
+ * not work are not waited for, and are not used later if they are smaller.
+ */
+static void lun_grow(struct lun *lun)
+{
+	struct lun_geometry *g = &lun->geo;
+	uint64_t largest, agreed;
+	struct path *p;
+
+	if (!lun->geo_valid || lun->state >= LUN_DRAINING)
+		return;
+	agreed = lun_agreed_blocks(lun, &largest);
+	if (agreed > g->nblocks) {
+		log_notice("the LUN has grown from %llu to %llu blocks of %u bytes, all usable paths agree",
+			   (unsigned long long)g->nblocks, (unsigned long long)agreed, g->block_bytes);
+		g->nblocks = agreed;
+		lun_notify(lun);
+	}
+	if (largest <= g->nblocks || largest == lun->grow_asked)
+		return;
+	/* First the note, since what is asked changes its state and comes here again. */
+	lun->grow_asked = largest;
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (path_is_usable(p) && p->info.nblocks < largest)
+			probe_now(p, true);
 }
 
 /* --- groups ------------------------------------------------------------------------ */
@@ -358,6 +420,7 @@ void lun_path_changed(struct lun *lun, struct path *changed)
 	lun_update_state(lun);
 	lun_notify(lun);
 	lun_dirty(lun);
+	lun_grow(lun);
 }
 
 int lun_add_path(struct lun *lun, struct path *p)

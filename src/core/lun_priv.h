@@ -59,6 +59,8 @@ struct lun {
 
 	bool geo_valid;
 	struct lun_geometry geo;
+	uint64_t grow_asked;   /* paths were asked whether they have so many blocks, too */
+	uint64_t shrunk_told;  /* the alarm was about so many blocks */
 	struct lun_limits limits;
 
 	struct path_list paths; /* all, in the order they were added */
@@ -149,6 +151,8 @@ void lun_act(struct lun *lun, struct cmd *cmd);
 void lun_path_changed(struct lun *lun, struct path *p);
 void lun_update_limits(struct lun *lun);
 void lun_learn(struct lun *lun, const struct path_info *info);
+/* @p has passed its check but for lun_mismatch(): say so if that is because it is smaller. */
+void lun_alarm_shrunk(struct lun *lun, const struct path *p, const struct path_info *info);
 /* NULL if @info fits the LUN, else what does not, in words (static or in @buf). */
 const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *buf, size_t size);
 void lun_path_closed(struct lun *lun, struct path *p);

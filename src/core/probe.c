@@ -126,6 +126,7 @@ static void probe_good(struct path *p, const struct path_info *info)
 	mismatch = lun_mismatch(lun, info, buf, sizeof(buf));
 	if (mismatch) {
 		p->stats.checks_failed++;
+		lun_alarm_shrunk(lun, p, info);
 		if (p->state == PATH_FAILED && strcmp(p->why, mismatch) != 0) {
 			/* It had failed for another reason: this is the one that keeps it out. */
 			snprintf(p->why, sizeof(p->why), "%s", mismatch);

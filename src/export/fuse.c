@@ -47,6 +47,8 @@ struct fuse_slot {
 struct fuse_export {
 	struct loop *loop;
 	struct io_dev dev;
+	struct lun_observer observer;
+	bool observing;
 	struct fuse_session *se;
 	struct fuse_buf buf;
 	struct loop_fd fd;
@@ -448,6 +450,22 @@ static int fuse_mount(struct fuse_export *f, char *err, size_t err_size)
 	return 0;
 }
 
+/* The kernel keeps the file's size until it is told that it is old. */
+static void fuse_lun_changed(struct lun_observer *o, struct lun *lun)
+{
+	struct fuse_export *f = container_of(o, struct fuse_export, observer);
+
+	if (io_dev_grow(&f->dev) && f->mounted)
+		fuse_lowlevel_notify_inval_inode(f->se, FUSE_ROOT_ID, -1, 0);
+}
+
+static void fuse_unobserve(struct fuse_export *f)
+{
+	if (f->observing)
+		lun_unobserve(f->dev.lun, &f->observer);
+	f->observing = false;
+}
+
 int fuse_export_new(struct loop *l, struct lun *lun, const struct fuse_conf *conf, struct fuse_export **ret,
 		    char *err, size_t err_size)
 {
@@ -478,6 +496,9 @@ int fuse_export_new(struct loop *l, struct lun *lun, const struct fuse_conf *con
 	if (r < 0)
 		goto fail;
 	fuse_watch(f);
+	f->observer.changed = fuse_lun_changed;
+	lun_observe(lun, &f->observer);
+	f->observing = true;
 	log_info("fuse: %s", f->path);
 	*ret = f;
 	return 0;
@@ -492,6 +513,7 @@ void fuse_export_stop(struct fuse_export *f)
 	if (f->stopping)
 		return;
 	f->stopping = true;
+	fuse_unobserve(f);
 	fuse_watch(f);
 	loop_task_queue(f->loop, &f->task);
 }
@@ -501,6 +523,7 @@ void fuse_export_free(struct fuse_export *f)
 	if (!f)
 		return;
 	assert(f->told && !f->busy);
+	fuse_unobserve(f);
 	fuse_unmount(f);
 	loop_task_cancel(f->loop, &f->task);
 	if (f->se)

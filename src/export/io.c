@@ -47,6 +47,18 @@ int io_dev_init(struct io_dev *d, struct lun *lun)
 	return 0;
 }
 
+bool io_dev_grow(struct io_dev *d)
+{
+	struct lun_geometry g;
+
+	if (!d->lun || !lun_geometry(d->lun, &g) || g.nblocks <= d->geo.nblocks ||
+	    g.nblocks > (uint64_t)INT64_MAX >> d->block_shift)
+		return false;
+	d->geo.nblocks = g.nblocks;
+	d->size_bytes = g.nblocks << d->block_shift;
+	return true;
+}
+
 void io_init(struct io *io, struct io_dev *dev, void (*room)(struct io *io),
 	     void (*done)(struct io *io))
 {

@@ -28,8 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The LUN in bytes. Its geometry does not change once it is known (what paths can do may: the LUN
- * copes, or says EOPNOTSUPP). */
+/* The LUN in bytes. Its geometry does not change once it is known, but that it may grow (what paths
+ * can do may change: the LUN copes, or says EOPNOTSUPP). */
 struct io_dev {
 	struct lun *lun;
 	struct lun_geometry geo;
@@ -41,6 +41,8 @@ struct io_dev {
 /* 0; -EAGAIN: no path has passed its check, the geometry is not known yet (see lun_observe());
  * -EINVAL: a block size or a size that cannot be served. */
 int io_dev_init(struct io_dev *d, struct lun *lun);
+/* To be called when the LUN has told of a change, see lun_observe(): true if it has grown. */
+bool io_dev_grow(struct io_dev *d);
 
 enum io_op {
 	IO_READ,

@@ -314,10 +314,10 @@ static void try_ready(struct nbd_server *s)
 
 	if (r == -EAGAIN)
 		return;
-	if (s->observing)
-		lun_unobserve(s->lun, &s->observer);
-	s->observing = false;
 	if (r < 0) {
+		if (s->observing)
+			lun_unobserve(s->lun, &s->observer);
+		s->observing = false;
 		log_err("nbd: %s: blocks of %u bytes or %llu of them cannot be exported",
 			s->conf.export_name, s->dev.geo.block_bytes,
 			(unsigned long long)s->dev.geo.nblocks);
@@ -334,6 +334,10 @@ static void lun_changed(struct lun_observer *o, struct lun *lun)
 
 	if (!s->ready && s->state == NBD_SRV_UP)
 		try_ready(s);
+	/* The protocol has no word for it: who connects from now on is told the new size, and who is
+	 * connected may use it. */
+	else if (s->ready)
+		io_dev_grow(&s->dev);
 }
 
 static int check_conf(const struct nbd_conf *conf)

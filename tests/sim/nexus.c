@@ -55,7 +55,8 @@ static void nexus_check(void *model, struct sim_path *sp, bool full, struct sim_
 	} else if (full && n->other_lun) {
 		snprintf(check->info.ident, sizeof(check->info.ident), "other");
 	} else if (full && n->other_size) {
-		check->info.nblocks = draw_pct(&n->checks, 50) ? n->info.nblocks / 2 : n->info.nblocks + 8;
+		/* Never more: a LUN that has grown stays so, and the clients know one size. */
+		check->info.nblocks = draw_pct(&n->checks, 50) ? n->info.nblocks / 2 : n->info.nblocks - 1;
 	} else {
 		n->check_good = full;
 	}

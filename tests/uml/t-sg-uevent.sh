@@ -3,10 +3,11 @@
 # limit: 240
 #
 # Paths are found and dropped by events, with a polling interval so long that no timer can have done it: by the kernel's
-# own events, and by udevd's. What the kernel reports about a device has its path checked.
+# own events, and by udevd's. What the kernel reports about a device has its path checked: a LUN that has grown is served
+# as large as it is now, one that has shrunk is not.
 
 . ./lib.sh
-need lunmuxd lunmuxctl jq sg_turs losetup
+need lunmuxd lunmuxctl jq sg_turs losetup nbdinfo
 
 sdebug_load 3 || die "scsi_debug with three hosts"
 p=${paths[1]}
@@ -34,7 +35,18 @@ say "a unit attention that another program meets"
 echo 1 >$sdebug_driver/virtual_gb || die "virtual_gb"
 sg_turs "$(sg_of "$p")" >/dev/null 2>&1
 check "has the path checked" wait_for 5 log_has "$(sg_of "$p"): to be checked: the kernel reports CAPACITY_DATA_HAS_CHANGED"
+size_is() { [ "$(ctl --json status db01 | jq '.luns[0].size_bytes')" = "$1" ]; }
+check "the others are asked, and the LUN grows" wait_for 10 size_is $((1 << 30))
+equal "three active paths" "$(ctl_nactive db01)" 3
+equal "a new client is told so" "$(nbdinfo --size "$uri")" $((1 << 30))
+check "nobody has to wait for it" log_has "has grown from 131072 to 2097152 blocks"
+
+say "it shrinks"
 echo 0 >$sdebug_driver/virtual_gb
+sg_turs "$(sg_of "$p")" >/dev/null 2>&1
+check "an alarm" wait_for 10 log_has "tells that the LUN has shrunk from 2097152 to 131072 blocks"
+check "the path is not used" wait_for 5 ctl_is db01 "$p" failed
+check "the size stays" size_is $((1 << 30))
 lunmux_stop
 
 say "a loop device that grows"

@@ -5,6 +5,8 @@
  */
 #include "lun_rig.h"
 
+#include "base/log.h"
+
 static void depth_four(struct lun_params *p)
 {
 	p->depth = 4;
@@ -158,6 +160,168 @@ START_TEST(test_wrong_size_is_not_used)
 	for (int i = 0; i < 8; i++)
 		answered(&w[i], 0);
 	ck_assert_uint_eq(m.ncmds[1], 0);
+	finish();
+}
+END_TEST
+
+static uint64_t lun_blocks(void)
+{
+	struct lun_geometry g;
+
+	ck_assert(lun_geometry(lun, &g));
+	return g.nblocks;
+}
+
+static unsigned nchanges;
+
+static void changed(struct lun_observer *o, struct lun *l)
+{
+	nchanges++;
+}
+
+/* A path that has seen the growth works on; the size grows when all that are usable have. */
+START_TEST(test_growth)
+{
+	struct lun_observer o = { .changed = changed };
+	struct ask w;
+
+	start(3, NULL);
+	lun_observe(lun, &o);
+	m.other_size[1] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[1]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_int_eq(sps[1]->path.state, PATH_ACTIVE);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	/* The others were asked, and only once. */
+	ck_assert_uint_eq(m.nchecks[0], 2);
+	ck_assert_uint_eq(m.nchecks[2], 2);
+	ck_assert_int_eq(sps[0]->path.state, PATH_ACTIVE);
+	ask(&w, REQ_WRITE, NBLOCKS - 8, 8, 3, 0);
+	run(5 * NS_PER_MS);
+	answered(&w, 0);
+	m.other_size[0] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[0]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	nchanges = 0;
+	m.other_size[2] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[2]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS * 2);
+	ck_assert_uint_gt(nchanges, 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(sps[i]->path.state, PATH_ACTIVE);
+	lun_unobserve(lun, &o);
+	finish();
+}
+END_TEST
+
+/* Asked by the first that has grown, all tell: no poll is waited for. */
+START_TEST(test_growth_of_all)
+{
+	start(4, NULL);
+	for (int i = 0; i < 4; i++)
+		m.other_size[i] = NBLOCKS + 8;
+	lun_recheck_path(lun, &sps[3]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS + 8);
+	ck_assert_int_eq(lun_get_state(lun), LUN_UP);
+	finish();
+}
+END_TEST
+
+/* A dead path is not waited for. When it returns with the old size, it is not used. */
+START_TEST(test_growth_without_a_dead_path)
+{
+	start(3, NULL);
+	m.down[2] = true;
+	path_lost(&sps[2]->path, "pulled");
+	run(20 * NS_PER_MS);
+	m.other_size[0] = m.other_size[1] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[0]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS * 2);
+	m.down[2] = false;
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(sps[2]->path.state, PATH_FAILED);
+	ck_assert_ptr_nonnull(strstr(sps[2]->path.why, "size"));
+	m.other_size[2] = NBLOCKS * 2;
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(sps[2]->path.state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
+/* The one with the old size leaves: the rest agrees. */
+START_TEST(test_growth_when_the_last_old_one_fails)
+{
+	start(2, NULL);
+	m.other_size[0] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[0]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	m.down[1] = true;
+	path_lost(&sps[1]->path, "pulled");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS * 2);
+	finish();
+}
+END_TEST
+
+/* A path under its check may yet tell the old size. */
+START_TEST(test_growth_waits_for_checks)
+{
+	start(2, NULL);
+	m.check_ns[1] = 100 * NS_PER_MS;
+	lun_recheck_path(lun, &sps[1]->path, "test");
+	run(20 * NS_PER_MS);
+	m.other_size[0] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[0]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_int_eq(sps[0]->path.state, PATH_ACTIVE);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	m.check_ns[1] = 0;
+	run(NS_PER_SEC);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	m.other_size[1] = NBLOCKS * 2;
+	lun_recheck_path(lun, &sps[1]->path, "test");
+	run(20 * NS_PER_MS);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS * 2);
+	finish();
+}
+END_TEST
+
+static unsigned alarms;
+
+static void count_alarms(enum log_level level, const char *line, void *arg)
+{
+	alarms += level == LOG_L_ERR && strstr(line, "shrunk");
+}
+
+/* Never adopted: no path is used that is too small, and the alarm comes once. */
+START_TEST(test_shrink)
+{
+	start(3, queue_for_ever);
+	log_set_hook(count_alarms, NULL);
+	alarms = 0;
+	m.other_size[0] = m.other_size[1] = NBLOCKS / 2;
+	lun_recheck_path(lun, &sps[0]->path, "test");
+	lun_recheck_path(lun, &sps[1]->path, "test");
+	run(5 * NS_PER_SEC);
+	ck_assert_uint_eq(alarms, 1);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	ck_assert_int_eq(sps[0]->path.state, PATH_FAILED);
+	ck_assert_int_eq(sps[2]->path.state, PATH_ACTIVE);
+	m.other_size[2] = NBLOCKS / 2;
+	lun_recheck_path(lun, &sps[2]->path, "test");
+	run(5 * NS_PER_SEC);
+	ck_assert_int_eq(lun_get_state(lun), LUN_DARK);
+	ck_assert_uint_eq(alarms, 1);
+	/* Made as large again. */
+	m.other_size[0] = m.other_size[1] = m.other_size[2] = 0;
+	run(5 * NS_PER_SEC);
+	ck_assert_int_eq(lun_get_state(lun), LUN_UP);
+	log_set_hook(NULL, NULL);
 	finish();
 }
 END_TEST
@@ -318,7 +482,9 @@ int main(void)
 		test_no_path_retry,
 		test_verdicts,
 		test_other_everywhere,
-		test_wrong_size_is_not_used,
+		test_wrong_size_is_not_used, test_growth, test_growth_of_all,
+		test_growth_without_a_dead_path, test_growth_when_the_last_old_one_fails,
+		test_growth_waits_for_checks, test_shrink,
 		test_admin,
 		test_prio_groups,
 		test_stop_drains,
