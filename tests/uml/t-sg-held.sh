@@ -24,8 +24,8 @@ equal "two paths are in use" "$(ctl_nactive db01)" 2
 check "the map is named" cause_has "$a" "$sd_a is held by the device-mapper map mpatha (dm-0)"
 check "the mount is named" cause_has "$b" "$sd_b is mounted on /run/held"
 check "the text of the status has it" grep -q "refused $(sg_of "$a"): in use: $sd_a is held" <(ctl status db01)
-equal "sd is warned of once" "$(grep -c "sd driver shares the path" $lunmux_log)" 1
-equal "a refusal is said once" "$(grep -c "held by the device-mapper map" $lunmux_log)" 1
+equal "sd is warned of once" "$(grep -c "sd driver shares the path" "$lunmux_log")" 1
+equal "a refusal is said once" "$(grep -c "held by the device-mapper map" "$lunmux_log")" 1
 check "nobody else gets what lunmux has" eval "! dmsetup create other --noudevsync --table '0 2048 linear $(sd_of "${paths[0]}") 0'"
 
 dmsetup remove --noudevsync mpatha || die "the map is removed"

@@ -12,7 +12,7 @@ need lunmuxd lunmuxctl jq sg_turs losetup nbdinfo
 sdebug_load 3 || die "scsi_debug with three hosts"
 p=${paths[1]}
 npaths_is() { [ "$(ctl --json paths db01 | jq '.luns[0].path_list | length')" = "$1" ]; }
-log_has() { grep -q "$1" $lunmux_log; }
+log_has() { grep -q "$1" "$lunmux_log"; }
 
 # comes_and_goes WHO: a path leaves and returns
 comes_and_goes()
@@ -32,7 +32,7 @@ comes_and_goes "the kernel"
 
 say "a unit attention that another program meets"
 # The capacity changes on all paths; the one that the program asks tells.
-echo 1 >$sdebug_driver/virtual_gb || die "virtual_gb"
+echo 1 >"$sdebug_driver/virtual_gb" || die "virtual_gb"
 sg_turs "$(sg_of "$p")" >/dev/null 2>&1
 check "has the path checked" wait_for 5 log_has "$(sg_of "$p"): to be checked: the kernel reports CAPACITY_DATA_HAS_CHANGED"
 size_is() { [ "$(ctl --json status db01 | jq '.luns[0].size_bytes')" = "$1" ]; }
@@ -42,7 +42,7 @@ equal "a new client is told so" "$(nbdinfo --size "$uri")" $((1 << 30))
 check "nobody has to wait for it" log_has "has grown from 131072 to 2097152 blocks"
 
 say "it shrinks"
-echo 0 >$sdebug_driver/virtual_gb
+echo 0 >"$sdebug_driver/virtual_gb"
 sg_turs "$(sg_of "$p")" >/dev/null 2>&1
 check "an alarm" wait_for 10 log_has "tells that the LUN has shrunk from 2097152 to 131072 blocks"
 check "the path is not used" wait_for 5 ctl_is db01 "$p" failed
