@@ -25,6 +25,12 @@ const char *const group_policy_names[GROUP_NR] = {
 	[GROUP_BY_PRIO] = "group_by_prio",
 };
 
+const char *const queueing_names[QUEUEING_NR] = {
+	[QUEUEING_DEFAULT] = "default",
+	[QUEUEING_ON] = "on",
+	[QUEUEING_OFF] = "off",
+};
+
 int name_lookup(const char *const *names, int n, const char *word)
 {
 	int i;

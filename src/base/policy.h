@@ -22,12 +22,17 @@ enum failback_kind { FAILBACK_IMMEDIATE, FAILBACK_MANUAL, FAILBACK_AFTER, FAILBA
  * return.  NO_PATH_RETRY holds them for `checks` polling intervals. */
 enum no_path_kind { NO_PATH_FAIL, NO_PATH_QUEUE, NO_PATH_RETRY, NO_PATH_NR };
 
+/* The administrator's word over no_path_retry, until the next one: as configured, hold without a
+ * limit, fail. */
+enum queueing { QUEUEING_DEFAULT, QUEUEING_ON, QUEUEING_OFF, QUEUEING_NR };
+
 /* How far a flush on one path reaches. */
 enum flush_scope { FLUSH_SCOPE_LU, FLUSH_SCOPE_ALL, FLUSH_SCOPE_NR };
 
 extern const char *const sel_kind_names[SEL_NR];
 extern const char *const elv_kind_names[ELV_NR];
 extern const char *const group_policy_names[GROUP_NR];
+extern const char *const queueing_names[QUEUEING_NR];
 
 /* Index of @word in @names[0..n-1], or -1. */
 int name_lookup(const char *const *names, int n, const char *word);

@@ -170,6 +170,16 @@ void lun_stop(struct lun *lun, uint64_t grace_ns);
 void lun_set_selector(struct lun *lun, enum sel_kind kind);
 /* 0 = auto */
 void lun_set_depth(struct lun *lun, unsigned depth);
+/* Overrides no_path_retry until the next call: QUEUEING_ON holds requests without a limit, also if
+ * they fail now; QUEUEING_OFF fails them while no path is usable. */
+void lun_set_queueing(struct lun *lun, enum queueing q);
+enum queueing lun_queueing(const struct lun *lun);
+/* What holds without a path now: no_path_retry, or what overrides it. */
+enum no_path_kind lun_no_path(const struct lun *lun);
+/* Every request that is held for want of a path ends with EIO, and so do new ones until a path is
+ * usable; no_path_retry counts again when a command has proven one. 0; -EBUSY: a path is usable,
+ * nothing is held; -ESHUTDOWN: the LUN is being stopped. */
+int lun_fail_now(struct lun *lun);
 const struct lun_params *lun_params(const struct lun *lun);
 /* The elevator in force: what auto has chosen, too. */
 const char *lun_elevator(const struct lun *lun);

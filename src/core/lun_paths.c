@@ -251,7 +251,7 @@ void lun_set_state(struct lun *lun, enum lun_state to, const char *why)
 	if (from == to)
 		return;
 	lun->state = to;
-	if (to == LUN_DARK || (to == LUN_FAILING && !lun->stats.dark_since_ns))
+	if ((to == LUN_DARK || to == LUN_FAILING) && !lun->stats.dark_since_ns)
 		lun->stats.dark_since_ns = now;
 	if (to == LUN_UP && lun->stats.dark_since_ns) {
 		lun->stats.dark_ns = MAX(lun->stats.dark_ns, now - lun->stats.dark_since_ns);
@@ -304,9 +304,18 @@ static const char *lun_why_fail(const struct lun *lun)
 		return "no path is left, and none can return";
 	if (lun->no_path_over)
 		return "no_path_retry has ended, and no path has proven itself since";
-	if (lun->par.no_path == NO_PATH_FAIL && !lun_is_checking(lun))
-		return "no usable path, no_path_retry is fail";
+	if (lun_no_path(lun) == NO_PATH_FAIL && !lun_is_checking(lun))
+		return lun->queueing == QUEUEING_OFF ? "no usable path, queueing is off"
+						     : "no usable path, no_path_retry is fail";
 	return NULL;
+}
+
+/* From the first moment without a path: see lun_path_proven(). */
+static void lun_start_no_path_timer(struct lun *lun)
+{
+	if (lun_no_path(lun) == NO_PATH_RETRY && !loop_timer_running(&lun->no_path_timer))
+		loop_timer_in(lun->loop, &lun->no_path_timer,
+			      lun->par.no_path_checks * lun->par.polling_interval_ns);
 }
 
 static void lun_go_dark(struct lun *lun)
@@ -319,14 +328,63 @@ static void lun_go_dark(struct lun *lun)
 		return;
 	}
 	lun_set_state(lun, LUN_DARK, "no usable path, requests are held");
-	/* From the first moment without a path: see lun_path_proven(). */
-	if (lun->par.no_path == NO_PATH_RETRY && !loop_timer_running(&lun->no_path_timer))
-		loop_timer_in(lun->loop, &lun->no_path_timer,
-			      lun->par.no_path_checks * lun->par.polling_interval_ns);
+	lun_start_no_path_timer(lun);
 }
 
-/* A command or a second check was good: the time without a path has ended. Until then it goes on,
- * so that a path which answers its checks and nothing else cannot hold requests for ever. */
+enum no_path_kind lun_no_path(const struct lun *lun)
+{
+	switch (lun->queueing) {
+	case QUEUEING_ON:
+		return NO_PATH_QUEUE;
+	case QUEUEING_OFF:
+		return NO_PATH_FAIL;
+	case QUEUEING_DEFAULT:
+	case QUEUEING_NR:
+		break;
+	}
+	return lun->par.no_path;
+}
+
+enum queueing lun_queueing(const struct lun *lun)
+{
+	return lun->queueing;
+}
+
+void lun_set_queueing(struct lun *lun, enum queueing q)
+{
+	const char *why;
+
+	lun->queueing = q;
+	if (q == QUEUEING_ON) {
+		lun->no_path_over = false;
+		loop_timer_stop(lun->loop, &lun->no_path_timer);
+	}
+	if (lun->state != LUN_DARK && lun->state != LUN_FAILING)
+		return;
+	why = lun_why_fail(lun);
+	if (why) {
+		lun_set_state(lun, LUN_FAILING, why);
+		return;
+	}
+	lun_set_state(lun, LUN_DARK, "no usable path, requests are held as lunmuxctl queueing says");
+	lun_start_no_path_timer(lun);
+}
+
+int lun_fail_now(struct lun *lun)
+{
+	if (lun->state >= LUN_DRAINING)
+		return -ESHUTDOWN;
+	if (lun->state == LUN_UP)
+		return -EBUSY;
+	lun->no_path_over = true;
+	loop_timer_stop(lun->loop, &lun->no_path_timer);
+	lun_set_state(lun, LUN_FAILING, "asked to fail what is held");
+	return 0;
+}
+
+/* A command was good, or on an idle LUN a second check: the time without a path has ended. Until
+ * then it goes on, so that a path which answers its checks and nothing else cannot hold requests
+ * for ever. */
 void lun_path_proven(struct lun *lun)
 {
 	if (lun->state != LUN_UP)

@@ -99,6 +99,7 @@ struct lun {
 	TAILQ_HEAD(, lun_observer) observers;
 	bool stop_flushed;
 	bool no_path_over; /* no_path_retry has ended, and no path has been proven since */
+	enum queueing queueing;
 
 	struct log_limit error_log;
 	struct lun_stats stats;

@@ -115,7 +115,8 @@ static void probe_good(struct path *p, const struct path_info *info)
 	char buf[160];
 	const char *mismatch;
 
-	if (p->state == PATH_ACTIVE)
+	/* Where there is work, that has to prove it. */
+	if (p->state == PATH_ACTIVE && !lun->qd.inflight)
 		lun_path_proven(lun);
 	if (!info) {
 		/* A cheap check cannot bring a path back. */

@@ -31,6 +31,9 @@
  *                                  LUN in short + waited_ms; error "timeout"
  *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
  *   reinstate-path* path:"2:0:0:1" the same
+ *   queueing* mode:"on"|"off"|"default"
+ *                                  {name, changed, state, queueing}
+ *   fail* when:"now"               the same
  *   set* key:"selector" value:"queue-length"
  *   set* key:"queue_depth" value:32|"auto"
  *                                  {name, key, value, previous}

@@ -136,6 +136,7 @@ static json_t *snap_policy(struct ctl_server *s)
 	jb_str(&b, "no_path", no_path_words[par->no_path]);
 	if (par->no_path == NO_PATH_RETRY)
 		jb_u64(&b, "no_path_checks", par->no_path_checks);
+	jb_str(&b, "queueing", queueing_names[lun_queueing(s->lun)]);
 	jb_u64(&b, "polling_interval_ms", par->polling_interval_ns / NS_PER_MS);
 	return jb_end(&b);
 }

@@ -7,6 +7,7 @@
 
 #include "ctl/server_int.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -270,7 +271,7 @@ static const char *path_warning(struct ctl_server *s)
 
 	if (usable)
 		return NULL;
-	return lun_params(s->lun)->no_path == NO_PATH_FAIL
+	return lun_no_path(s->lun) == NO_PATH_FAIL
 		       ? "no path is usable now: requests fail"
 		       : "no path is usable now: requests are held as no_path_retry "
 			 "says";
@@ -325,6 +326,63 @@ static enum ctl_end verb_reinstate_path(struct ctl_call *call)
 	if (!disabled && !path_is_usable(p))
 		warning = "the path was not disabled: only its check can bring it back";
 	return path_changed(call, p, disabled, warning);
+}
+
+/* --- without a path
+ * -------------------------------------------------------------------------- */
+
+static enum ctl_end lun_changed(struct ctl_call *call, bool changed)
+{
+	struct jb b = jb_begin();
+
+	jb_str(&b, "name", lun_params(call->s->lun)->name);
+	jb_bool(&b, "changed", changed);
+	jb_str(&b, "state", lun_state_name(lun_get_state(call->s->lun)));
+	jb_str(&b, "queueing", queueing_names[lun_queueing(call->s->lun)]);
+	return done(call, jb_end(&b));
+}
+
+static enum ctl_end verb_queueing(struct ctl_call *call)
+{
+	enum queueing old = lun_queueing(call->s->lun);
+	const char *word = arg_string(call, "mode");
+	int q;
+
+	if (!word)
+		return CTL_FAILED;
+	q = name_lookup(queueing_names, QUEUEING_NR, word);
+	if (q < 0) {
+		ctl_fail(&call->err, CTL_E_BAD_ARGUMENT, "mode: there is no %s", word);
+		ctl_hint(&call->err, "on, off, or default (as no_path_retry says)");
+		return CTL_FAILED;
+	}
+	log_notice("queueing %s by lunmuxctl (was %s)", word, queueing_names[old]);
+	lun_set_queueing(call->s->lun, (enum queueing)q);
+	return lun_changed(call, (enum queueing)q != old);
+}
+
+static enum ctl_end verb_fail(struct ctl_call *call)
+{
+	bool failing = lun_get_state(call->s->lun) == LUN_FAILING;
+	const char *when = arg_string(call, "when");
+
+	if (!when)
+		return CTL_FAILED;
+	if (strcmp(when, "now")) {
+		ctl_fail(&call->err, CTL_E_BAD_ARGUMENT, "when: not now but %s", when);
+		ctl_hint(&call->err, "fail-path takes one path out of use");
+		return CTL_FAILED;
+	}
+	switch (lun_fail_now(call->s->lun)) {
+	case 0:
+		log_notice("fail now by lunmuxctl");
+		return lun_changed(call, !failing);
+	case -EBUSY:
+		return failed(call, CTL_E_FAILED,
+			      "a path is usable, so no request is held");
+	default:
+		return failed(call, CTL_E_STOPPING, "the LUN is being stopped");
+	}
 }
 
 /* --- set
@@ -448,6 +506,8 @@ static const struct verb verbs[] = {
 	{"wait", false, {"paths", "state", "timeout_ms"}, verb_wait},
 	{"fail-path", true, {"path"}, verb_fail_path},
 	{"reinstate-path", true, {"path"}, verb_reinstate_path},
+	{"queueing", true, {"mode"}, verb_queueing},
+	{"fail", true, {"when"}, verb_fail},
 	{"set", true, {"key", "value"}, verb_set},
 };
 

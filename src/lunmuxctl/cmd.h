@@ -41,6 +41,7 @@ enum view {
 	VIEW_PATHS,
 	VIEW_STATS,
 	VIEW_PATH_CHANGE,
+	VIEW_LUN_CHANGE,
 	VIEW_SET,
 	VIEW_WAIT,
 	VIEW_PING,
@@ -98,6 +99,10 @@ struct command {
 void cmd_show(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
 void cmd_path(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r);
+void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
+		  char **argv, struct report *r);
+void cmd_fail(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cmd_change.c - fail-path, reinstate-path, set: one LUN, and only for those who may.
+/* cmd_change.c - verbs that change something: one LUN, and only for those who may.
  */
 #include "config.h"
 
@@ -53,15 +53,34 @@ static void change(const struct command *cmd, const struct options *o, const cha
 		report_error(r, name, &a.err);
 }
 
-void cmd_path(const struct command *cmd, const struct options *o, int argc, char **argv,
-	      struct report *r)
+/* A verb with one argument, which the daemon calls @key. */
+static void change_one(const struct command *cmd, const struct options *o, int argc,
+		       char **argv, const char *key, struct report *r)
 {
 	char name[NAME_BYTES_MAX + 1];
 	char **rest = which_lun(o, argc, argv, 2, name, r);
 
 	if (rest)
 		change(cmd, o, name,
-		       json_pack("{s:s, s:s}", "name", name, "path", rest[0]), r);
+		       json_pack("{s:s, s:s}", "name", name, key, rest[0]), r);
+}
+
+void cmd_path(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r)
+{
+	change_one(cmd, o, argc, argv, "path", r);
+}
+
+void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
+		  char **argv, struct report *r)
+{
+	change_one(cmd, o, argc, argv, "mode", r);
+}
+
+void cmd_fail(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r)
+{
+	change_one(cmd, o, argc, argv, "when", r);
 }
 
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,

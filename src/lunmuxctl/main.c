@@ -30,6 +30,15 @@ static const struct command commands[] = {
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It carries\n"
 	 "data once its check has passed, which wait --paths waits for.\n",
 	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"queueing", "[NAME] on|off|default",
+	 "hold requests while no path is usable, or fail them",
+	 "Overrides no_path_retry until it is said otherwise, or the daemon restarts:\n"
+	 "on holds them without a limit, off fails them, default is what the configuration\n"
+	 "says.\n",
+	 1, 2, VIEW_LUN_CHANGE, cmd_queueing},
+	{"fail", "[NAME] now", "fail the requests that are held for want of a path",
+	 "They end with an I/O error, and so do new ones until a path is usable.\n", 1, 2,
+	 VIEW_LUN_CHANGE, cmd_fail},
 	{"wait", "[NAME] [--paths N] [--state up|down]",
 	 "until the LUN is so, or --timeout",
 	 "Without --paths and --state it waits for state up. A daemon that does not "

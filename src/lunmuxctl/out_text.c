@@ -135,6 +135,12 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_PATH_CHANGE:
 		write_path_change(l, r->verb, f);
 		break;
+	case VIEW_LUN_CHANGE:
+		fprintf(f, "%s: %s, queueing is %s%s\n", name,
+			get_str(l, "state", a, sizeof(a)),
+			get_str(l, "queueing", b, sizeof(b)),
+			get_bool(l, "changed") ? "" : "; nothing was changed");
+		break;
 	case VIEW_SET:
 		value_text(json_object_get(l, "value"), a, sizeof(a));
 		value_text(json_object_get(l, "previous"), b, sizeof(b));

@@ -34,7 +34,7 @@ static void put_state(const json_t *lun, FILE *f, bool colour)
 	const json_t *geo = json_object_get(lun, "geometry");
 	char state[CELL_BYTES], health[CELL_BYTES], age[HUMAN_BYTES],
 		elevator[CELL_BYTES];
-	char no_path[CELL_BYTES];
+	char no_path[CELL_BYTES], queueing[CELL_BYTES];
 
 	get_str(lun, "state", state, sizeof(state));
 	get_str(lun, "health", health, sizeof(health));
@@ -57,10 +57,14 @@ static void put_state(const json_t *lun, FILE *f, bool colour)
 		get_str(policy, "elevator", elevator, sizeof(elevator)));
 	get_str(policy, "no_path", no_path, sizeof(no_path));
 	if (!strcmp(no_path, "retry"))
-		fprintf(f, " no_path_retry=%llu\n",
+		fprintf(f, " no_path_retry=%llu",
 			(unsigned long long)get_u64(policy, "no_path_checks"));
 	else
-		fprintf(f, " no_path_retry=%s\n", no_path);
+		fprintf(f, " no_path_retry=%s", no_path);
+	get_str(policy, "queueing", queueing, sizeof(queueing));
+	if (queueing[0] && strcmp(queueing, "default"))
+		fprintf(f, " queueing=%s", queueing);
+	fputc('\n', f);
 }
 
 static void add_path_row(struct table *t, const json_t *p)

@@ -138,6 +138,27 @@ START_TEST(test_change)
 }
 END_TEST
 
+START_TEST(test_without_a_path)
+{
+	start(1);
+	ck_assert_int_eq(ctl("$CTL queueing off"), 0);
+	ck_assert_str_eq(out, "db01: up, queueing is off\n");
+	ck_assert_int_eq(ctl("$CTL queueing db01 off"), 0);
+	ck_assert_str_eq(out, "db01: up, queueing is off; nothing was changed\n");
+	ck_assert_int_eq(ctl("$CTL status"), 0);
+	has(out, "no_path_retry=12 queueing=off\n");
+	ck_assert_int_eq(ctl("$CTL queueing db01 default && $CTL status"), 0);
+	has(out, "no_path_retry=12\n");
+	ck_assert_int_eq(ctl("$CTL fail db01 now"), 1);
+	has(errs, "a path is usable");
+	ck_assert_int_eq(ctl("$CTL fail db01"), 2); /* of the only LUN: when? */
+	has(errs, "not now");
+	ck_assert_int_eq(ctl("$CTL fail-path sg3 && $CTL fail now"), 0);
+	has(out, "db01: failing, queueing is default\n");
+	finish();
+}
+END_TEST
+
 /* The longest name of a path is shown whole and can be given back. */
 START_TEST(test_longest_name)
 {
@@ -369,6 +390,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_healthy);
 	tcase_add_test(tc, test_change);
+	tcase_add_test(tc, test_without_a_path);
 	tcase_add_test(tc, test_longest_name);
 	tcase_add_test(tc, test_json);
 	tcase_add_test(tc, test_absent_and_dead);

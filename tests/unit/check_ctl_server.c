@@ -211,6 +211,38 @@ START_TEST(test_fail_last_path_warns)
 }
 END_TEST
 
+START_TEST(test_queueing_and_fail)
+{
+	json_t *r;
+
+	start(1);
+	r = ok("{\"v\":1,\"verb\":\"queueing\",\"mode\":\"on\"}");
+	ck_assert(json_is_true(json_object_get(r, "changed")));
+	ck_assert_str_eq(str(r, "queueing"), "on");
+	ck_assert_str_eq(str(r, "state"), "up");
+	json_decref(r);
+	ck_assert_int_eq(lun_queueing(lun), QUEUEING_ON);
+	r = ok("{\"v\":1,\"verb\":\"status\"}");
+	ck_assert_str_eq(str(json_object_get(r, "policy"), "queueing"), "on");
+	ck_assert_str_eq(str(json_object_get(r, "policy"), "no_path"), "retry");
+	json_decref(r);
+	fails("{\"v\":1,\"verb\":\"fail\",\"when\":\"now\"}", CTL_E_FAILED,
+	      "a path is usable", "");
+	lun_fail_path(lun, &sps[0]->path);
+	run_ms(5);
+	r = ok("{\"v\":1,\"verb\":\"fail\",\"when\":\"now\"}");
+	ck_assert(json_is_true(json_object_get(r, "changed")));
+	ck_assert_str_eq(str(r, "state"), "failing");
+	json_decref(r);
+	r = ok("{\"v\":1,\"verb\":\"queueing\",\"mode\":\"off\"}");
+	json_decref(r);
+	r = ok("{\"v\":1,\"verb\":\"queueing\",\"mode\":\"off\"}"); /* twice is once */
+	ck_assert(json_is_false(json_object_get(r, "changed")));
+	json_decref(r);
+	finish();
+}
+END_TEST
+
 START_TEST(test_set)
 {
 	json_t *r;
@@ -265,6 +297,11 @@ static const struct {
 	 CTL_E_BAD_ARGUMENT, "1..4096", "auto"},
 	{"{\"v\":1,\"verb\":\"set\",\"key\":\"queue_depth\",\"value\":\"big\"}",
 	 CTL_E_BAD_ARGUMENT, "no depth", "auto"},
+	{"{\"v\":1,\"verb\":\"queueing\"}", CTL_E_BAD_ARGUMENT, "mode: missing", ""},
+	{"{\"v\":1,\"verb\":\"queueing\",\"mode\":\"maybe\"}", CTL_E_BAD_ARGUMENT,
+	 "no maybe", "default"},
+	{"{\"v\":1,\"verb\":\"fail\",\"when\":\"later\"}", CTL_E_BAD_ARGUMENT,
+	 "not now", "fail-path"},
 	{"{\"v\":1,\"verb\":\"wait\",\"paths\":0}", CTL_E_BAD_ARGUMENT, "paths", ""},
 	{"{\"v\":1,\"verb\":\"wait\",\"paths\":\"2\"}", CTL_E_BAD_ARGUMENT, "paths",
 	 ""},
@@ -421,6 +458,7 @@ int main(void)
 	tcase_add_test(tc, test_stats);
 	tcase_add_test(tc, test_fail_and_reinstate);
 	tcase_add_test(tc, test_fail_last_path_warns);
+	tcase_add_test(tc, test_queueing_and_fail);
 	tcase_add_test(tc, test_set);
 	tcase_add_test(tc, test_wrong_requests);
 	tcase_add_test(tc, test_wait);
