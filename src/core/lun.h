@@ -87,7 +87,12 @@ struct path *lun_find_path(struct lun *lun, const char *name);
 struct path *lun_next_path(struct lun *lun, struct path *prev);
 /* The administrator's: the path takes no data until reinstated. */
 void lun_fail_path(struct lun *lun, struct path *p);
-void lun_reinstate_path(struct lun *lun, struct path *p);
+/* Back through a full check; a path that is not disabled is checked at once. -EPERM: it is in
+ * quarantine, and stays there. */
+int lun_reinstate_path(struct lun *lun, struct path *p);
+/* The administrator vouches for a path in quarantine: a full check, and it comes back if that finds
+ * the LUN; else quarantine again. -EINVAL: it is not in quarantine. */
+int lun_accept_path(struct lun *lun, struct path *p);
 
 /* --- geometry ---------------------------------------------------------------- */
 

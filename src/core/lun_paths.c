@@ -88,12 +88,18 @@ const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *bu
 	else if (info->nblocks < g->nblocks && !fault_strikes(PLANT_SIZE_IGNORED))
 		snprintf(buf, size, "its size is %llu blocks, the LUN's is %llu",
 			 (unsigned long long)info->nblocks, (unsigned long long)g->nblocks);
-	else if (strcmp(info->ident, g->ident) != 0)
-		snprintf(buf, size, "its identity is %.64s, the LUN's is %.64s", info->ident, g->ident);
 	else if (info->read_only && !g->read_only)
 		return "it is write-protected, the LUN is not";
 	else
 		return NULL;
+	return buf;
+}
+
+const char *lun_stranger(struct lun *lun, const struct path_info *info, char *buf, size_t size)
+{
+	if (!lun->geo_valid || strcmp(info->ident, lun->geo.ident) == 0)
+		return NULL;
+	snprintf(buf, size, "its identity is %.64s, the LUN's is %.64s", info->ident, lun->geo.ident);
 	return buf;
 }
 
@@ -582,10 +588,21 @@ void lun_fail_path(struct lun *lun, struct path *p)
 	path_event(p, PEV_DISABLE, "failed by the administrator");
 }
 
-void lun_reinstate_path(struct lun *lun, struct path *p)
+int lun_reinstate_path(struct lun *lun, struct path *p)
 {
+	if (p->quarantined)
+		return -EPERM;
 	if (p->state == PATH_DISABLED)
 		path_event(p, PEV_ENABLE, "reinstated by the administrator");
 	else
 		probe_now(p, p->state != PATH_ACTIVE);
+	return 0;
+}
+
+int lun_accept_path(struct lun *lun, struct path *p)
+{
+	if (!p->quarantined)
+		return -EINVAL;
+	path_event(p, PEV_ENABLE, "accepted by the administrator");
+	return 0;
 }

@@ -156,6 +156,8 @@ void lun_learn(struct lun *lun, const struct path_info *info);
 void lun_alarm_shrunk(struct lun *lun, const struct path *p, const struct path_info *info);
 /* NULL if @info fits the LUN, else what does not, in words (static or in @buf). */
 const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *buf, size_t size);
+/* NULL if @info is of the same LUN, else what it is (in @buf). */
+const char *lun_stranger(struct lun *lun, const struct path_info *info, char *buf, size_t size);
 void lun_path_closed(struct lun *lun, struct path *p);
 void lun_path_proven(struct lun *lun);
 void lun_no_path_expired(struct loop_timer *t);

@@ -119,6 +119,7 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 		probe_reschedule(p);
 		break;
 	case PATH_FOUND:
+		p->quarantined = false; /* until its check says so again */
 		probe_now(p, true);
 		break;
 	case PATH_DISABLED:

@@ -78,6 +78,8 @@ struct path {
 	char why[160];	       /* cause of the last move, in words */
 	struct path_info info; /* of the last good full check */
 	bool info_valid;
+	/* PATH_DISABLED because another identity was found: why says which. */
+	bool quarantined;
 	bool dirty;    /* wrote since its last good flush; at first: an earlier process may have */
 	bool flush_due; /* the running flush round has still to visit it */
 	bool no_room;  /* submit() said -EAGAIN and path_room() has not come */

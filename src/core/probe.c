@@ -109,6 +109,14 @@ static enum path_event probe_event_for(enum access_state a)
 	return PEV_DOWN;
 }
 
+/* Not merely down: it answers, and is something else. */
+static void probe_quarantine(struct path *p, const char *why)
+{
+	p->stats.checks_failed++;
+	p->quarantined = true;
+	path_event(p, PEV_DISABLE, why);
+}
+
 static void probe_good(struct path *p, const struct path_info *info)
 {
 	struct lun *lun = p->lun;
@@ -122,6 +130,11 @@ static void probe_good(struct path *p, const struct path_info *info)
 		/* A cheap check cannot bring a path back. */
 		if (p->state != PATH_ACTIVE)
 			p->probe_again = p->probe_again_full = true;
+		return;
+	}
+	mismatch = lun_stranger(lun, info, buf, sizeof(buf));
+	if (mismatch) {
+		probe_quarantine(p, mismatch);
 		return;
 	}
 	mismatch = lun_mismatch(lun, info, buf, sizeof(buf));
@@ -177,8 +190,7 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 		path_event(p, PEV_DOWN, why ? why : "does not answer its check");
 		break;
 	case CHECK_IDENTITY:
-		p->stats.checks_failed++;
-		path_event(p, PEV_DISABLE, why ? why : "it is another LUN now");
+		probe_quarantine(p, why ? why : "it is another LUN now");
 		return;
 	}
 	if (p->state == PATH_ACTIVE && result == CHECK_OK)

@@ -31,6 +31,7 @@
  *                                  LUN in short + waited_ms; error "timeout"
  *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
  *   reinstate-path* path:"2:0:0:1" the same
+ *   accept-path* path:"sg3"        the same; of a path in quarantine
  *   queueing* mode:"on"|"off"|"default"
  *                                  {name, changed, state, queueing}
  *   fail* when:"now"               the same
@@ -51,9 +52,9 @@
  *                   refused[{name, cause, age_ms}] (found or configured, and no path now;
  *                   tried again from time to time), daemon{}
  *   PATH            name dev driver host numa_node state state_age_ms usable available
- *                   cause (of the last move, may be "") access prio group inflight
- *                   inflight_bytes depth errors checks checks_failed failures
- *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
+ *                   quarantined cause (of the last move, may be "") access prio group
+ * inflight inflight_bytes depth errors checks checks_failed failures latencies {count,
+ * mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
  */
 #ifndef CTL_PROTO_H
 #define CTL_PROTO_H

@@ -210,6 +210,7 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_u64(&b, "state_age_ms", age_ms(s, p->state_since_ns));
 	jb_bool(&b, "usable", path_is_usable(p));
 	jb_bool(&b, "available", path_is_available(p));
+	jb_bool(&b, "quarantined", p->quarantined);
 	jb_str(&b, "cause", p->why);
 	/* null: not known before the first good check */
 	jb_set(&b, "access",

@@ -317,6 +317,14 @@ static enum ctl_end verb_reinstate_path(struct ctl_call *call)
 		return CTL_FAILED;
 	if (p->state == PATH_GONE)
 		return failed(call, CTL_E_NO_SUCH_PATH, "the path is leaving the LUN");
+	if (p->quarantined) {
+		ctl_fail(&call->err, CTL_E_FAILED, "%s is in quarantine: %s", p->name,
+			 p->why);
+		ctl_hint(&call->err,
+			 "accept-path has it checked again, and takes it back if it is "
+			 "this LUN");
+		return CTL_FAILED;
+	}
 	disabled = p->state == PATH_DISABLED;
 	if (disabled)
 		log_notice("%s: reinstate-path by lunmuxctl", p->name);
@@ -326,6 +334,23 @@ static enum ctl_end verb_reinstate_path(struct ctl_call *call)
 	if (!disabled && !path_is_usable(p))
 		warning = "the path was not disabled: only its check can bring it back";
 	return path_changed(call, p, disabled, warning);
+}
+
+static enum ctl_end verb_accept_path(struct ctl_call *call)
+{
+	struct path *p = arg_path(call);
+
+	if (!p)
+		return CTL_FAILED;
+	if (!p->quarantined) {
+		ctl_fail(&call->err, CTL_E_FAILED, "%s is not in quarantine, it is %s",
+			 p->name, path_state_name(p->state));
+		ctl_hint(&call->err, "reinstate-path takes back what fail-path took");
+		return CTL_FAILED;
+	}
+	log_notice("%s: accept-path by lunmuxctl (%s)", p->name, p->why);
+	lun_accept_path(call->s->lun, p);
+	return path_changed(call, p, true, NULL);
 }
 
 /* --- without a path
@@ -506,6 +531,7 @@ static const struct verb verbs[] = {
 	{"wait", false, {"paths", "state", "timeout_ms"}, verb_wait},
 	{"fail-path", true, {"path"}, verb_fail_path},
 	{"reinstate-path", true, {"path"}, verb_reinstate_path},
+	{"accept-path", true, {"path"}, verb_accept_path},
 	{"queueing", true, {"mode"}, verb_queueing},
 	{"fail", true, {"when"}, verb_fail},
 	{"set", true, {"key", "value"}, verb_set},

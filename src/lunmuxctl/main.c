@@ -30,6 +30,10 @@ static const struct command commands[] = {
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It carries\n"
 	 "data once its check has passed, which wait --paths waits for.\n",
 	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"accept-path", "[NAME] PATH", "check a path in quarantine again",
+	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It comes\n"
+	 "back if the whole check finds this LUN behind it, else it stays in quarantine.\n",
+	 1, 2, VIEW_PATH_CHANGE, cmd_path},
 	{"queueing", "[NAME] on|off|default",
 	 "hold requests while no path is usable, or fail them",
 	 "Overrides no_path_retry until it is said otherwise, or the daemon restarts:\n"

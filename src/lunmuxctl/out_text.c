@@ -70,7 +70,8 @@ static void add_path_line(struct table *t, const json_t *lun, const json_t *p)
 		  (unsigned long long)get_u64(p, "depth"));
 	table_add(t, get_u64(p, "errors") ? TONE_WARN : TONE_PLAIN, "%llu",
 		  (unsigned long long)get_u64(p, "errors"));
-	table_add(t, TONE_PLAIN, "%s", get_str(p, "cause", buf, sizeof(buf)));
+	table_add(t, get_bool(p, "quarantined") ? TONE_BAD : TONE_PLAIN, "%s",
+		  get_cause(p, buf, sizeof(buf)));
 }
 
 static void write_paths(const struct report *r, FILE *f, bool colour)

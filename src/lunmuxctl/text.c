@@ -37,6 +37,16 @@ bool get_bool(const json_t *obj, const char *key)
 	return json_is_true(json_object_get(obj, key));
 }
 
+char *get_cause(const json_t *path, char *buf, size_t size)
+{
+	char cause[CELL_BYTES];
+
+	get_str(path, "cause", cause, sizeof(cause));
+	snprintf(buf, size, "%s%s", get_bool(path, "quarantined") ? "quarantine: " : "",
+		 cause);
+	return buf;
+}
+
 /* --- units ----------------------------------------------------------------------- */
 
 static char *scaled(uint64_t n, unsigned base, const char *units, char *buf)

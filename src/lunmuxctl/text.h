@@ -22,6 +22,8 @@ enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_BOLD };
 char *get_str(const json_t *obj, const char *key, char *buf, size_t size);
 uint64_t get_u64(const json_t *obj, const char *key);
 int64_t get_int(const json_t *obj, const char *key);
+/* Why the path is as it is. */
+char *get_cause(const json_t *path, char *buf, size_t size);
 bool get_bool(const json_t *obj, const char *key);
 
 /* --- units: "1.0G", "512", "3m12s", "84us"; into @buf of HUMAN_BYTES, returns

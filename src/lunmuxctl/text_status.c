@@ -91,7 +91,7 @@ static void add_path_row(struct table *t, const json_t *p)
 	table_add(t, TONE_PLAIN, "for %s",
 		  human_age_ms(get_u64(p, "state_age_ms"), age));
 	/* An active path's cause is that it is active. */
-	if (strcmp(state, "active") && get_str(p, "cause", cause, sizeof(cause))[0])
+	if (strcmp(state, "active") && get_cause(p, cause, sizeof(cause))[0])
 		table_add(t, TONE_PLAIN, "(%.*s)", CELL_BYTES - 4, cause);
 	else
 		table_add(t, TONE_PLAIN, "%s", "");

@@ -13,6 +13,13 @@ static struct nexus *nexus_of(struct nemesis *ne, unsigned i)
 	return &ne->w->array.nexus[i];
 }
 
+/* As an administrator would who knows that it is all right now. */
+static void take_back(struct lun *lun, struct path *p)
+{
+	if (lun_reinstate_path(lun, p) < 0)
+		lun_accept_path(lun, p);
+}
+
 static void do_admin(struct nexus *n)
 {
 	struct lun *lun = n->w->lun;
@@ -22,7 +29,7 @@ static void do_admin(struct nexus *n)
 	if (n->admin_failed) {
 		n->admin_failed = false;
 		nexus_doubt(n, "it was reinstated", true);
-		lun_reinstate_path(lun, &n->sp->path);
+		take_back(lun, &n->sp->path);
 	} else {
 		n->admin_failed = true;
 		nexus_doubt(n, "the administrator failed it", true);
@@ -47,7 +54,7 @@ static void do_limits(struct nexus *n, struct prng *r)
 	n->info.caps ^= (unsigned)prng_u64(r) & (PATH_CAP_FUA | PATH_CAP_WRITE_ZEROES);
 	n->info.prio = (unsigned)draw(r, 1, 3) * 10;
 	if (n->sp && !n->admin_failed && draw_pct(r, 50))
-		lun_reinstate_path(n->w->lun, &n->sp->path); /* a check is asked for */
+		take_back(n->w->lun, &n->sp->path); /* a check is asked for */
 }
 
 /* The path leads elsewhere from now on; the device tells whoever asks next. */
@@ -161,7 +168,7 @@ static void path_heal(struct nexus *n)
 	if (n->admin_failed || n->sp->path.state == PATH_DISABLED) {
 		n->admin_failed = false;
 		nexus_doubt(n, "it was reinstated", true);
-		lun_reinstate_path(n->w->lun, &n->sp->path);
+		take_back(n->w->lun, &n->sp->path);
 	}
 }
 

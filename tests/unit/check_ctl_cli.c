@@ -138,6 +138,25 @@ START_TEST(test_change)
 }
 END_TEST
 
+START_TEST(test_quarantine)
+{
+	path_other[1] = "it is LUN 3600b, not the configured 3600a0980";
+	start(2);
+	ck_assert_int_eq(ctl("$CTL status"), 3);
+	has(out, "(quarantine: it is LUN 3600b, not");
+	ck_assert_int_eq(ctl("$CTL paths"), 3);
+	has(out, "quarantine: it is LUN 3600b, not");
+	ck_assert_int_eq(ctl("$CTL reinstate-path sg4"), 1);
+	has(errs, "/dev/sg4 is in quarantine: it is LUN 3600b");
+	path_other[1] = NULL;
+	ck_assert_int_eq(ctl("$CTL accept-path db01 sg4 && $CTL wait --paths 2"), 0);
+	has(out, "its check decides");
+	ck_assert_int_eq(ctl("$CTL status"), 0);
+	has_not(out, "quarantine");
+	finish();
+}
+END_TEST
+
 START_TEST(test_without_a_path)
 {
 	start(1);
@@ -390,6 +409,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_healthy);
 	tcase_add_test(tc, test_change);
+	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_without_a_path);
 	tcase_add_test(tc, test_longest_name);
 	tcase_add_test(tc, test_json);

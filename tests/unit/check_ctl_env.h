@@ -24,7 +24,8 @@ static struct lun *lun;
 static struct ctl_server *server;
 static struct sim_path *sps[ENV_PATHS_MAX];
 static char rundir[64], lundir[96], sockpath[128];
-static bool path_down[ENV_PATHS_MAX]; /* checks of the path fail */
+static bool path_down[ENV_PATHS_MAX];	      /* checks of the path fail */
+static const char *path_other[ENV_PATHS_MAX]; /* what they find is another LUN */
 static const char *model_product = "LIO-ORG  disk\xff";
 
 static void model_fate(void *model, struct sim_path *sp, struct cmd *cmd,
@@ -46,6 +47,11 @@ static void model_check(void *model, struct sim_path *sp, bool full,
 	if (path_down[sp->id]) {
 		c->result = CHECK_DOWN;
 		c->why = "INQUIRY: host_status 01";
+		return;
+	}
+	if (path_other[sp->id]) {
+		c->result = CHECK_IDENTITY;
+		c->why = path_other[sp->id];
 		return;
 	}
 	c->result = CHECK_OK;

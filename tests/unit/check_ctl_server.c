@@ -211,6 +211,40 @@ START_TEST(test_fail_last_path_warns)
 }
 END_TEST
 
+START_TEST(test_quarantine)
+{
+	const json_t *p;
+	json_t *r;
+
+	path_other[1] = "it is LUN 3600b, not the configured 3600a0980";
+	start(2);
+	r = ok("{\"v\":1,\"verb\":\"paths\"}");
+	ck_assert_str_eq(str(r, "health"), "degraded");
+	p = json_array_get(json_object_get(r, "path_list"), 1);
+	ck_assert(json_is_true(json_object_get(p, "quarantined")));
+	ck_assert_str_eq(str(p, "state"), "disabled");
+	ck_assert_str_eq(str(p, "cause"), path_other[1]);
+	p = json_array_get(json_object_get(r, "path_list"), 0);
+	ck_assert(json_is_false(json_object_get(p, "quarantined")));
+	json_decref(r);
+	fails("{\"v\":1,\"verb\":\"reinstate-path\",\"path\":\"sg4\"}", CTL_E_FAILED,
+	      "quarantine: it is LUN 3600b", "accept-path");
+	fails("{\"v\":1,\"verb\":\"accept-path\",\"path\":\"sg3\"}", CTL_E_FAILED,
+	      "not in quarantine, it is active", "reinstate-path");
+	r = ok("{\"v\":1,\"verb\":\"accept-path\",\"path\":\"sg4\"}");
+	json_decref(r);
+	run_ms(20);
+	ck_assert(sps[1]->path.quarantined);
+	path_other[1] = NULL;
+	r = ok("{\"v\":1,\"verb\":\"accept-path\",\"path\":\"sg4\"}");
+	ck_assert(json_is_true(json_object_get(r, "changed")));
+	json_decref(r);
+	run_ms(20);
+	ck_assert_int_eq(sps[1]->path.state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
 START_TEST(test_queueing_and_fail)
 {
 	json_t *r;
@@ -458,6 +492,7 @@ int main(void)
 	tcase_add_test(tc, test_stats);
 	tcase_add_test(tc, test_fail_and_reinstate);
 	tcase_add_test(tc, test_fail_last_path_warns);
+	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_queueing_and_fail);
 	tcase_add_test(tc, test_set);
 	tcase_add_test(tc, test_wrong_requests);

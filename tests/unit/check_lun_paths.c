@@ -350,6 +350,86 @@ START_TEST(test_admin)
 }
 END_TEST
 
+static void write_somewhere(void)
+{
+	struct ask w;
+
+	for (int i = 0; i < 4; i++) {
+		ask(&w, REQ_WRITE, 0, 8, 3, 0);
+		run(NS_PER_MS);
+		answered(&w, 0);
+	}
+}
+
+/* Whoever finds the other identity, driver or core: out, until the administrator says otherwise and
+ * it is true. */
+START_TEST(test_quarantine)
+{
+	struct path *p;
+
+	for (int by_core = 0; by_core < 2; by_core++) {
+		start(2, NULL);
+		p = &sps[0]->path;
+		ck_assert_int_eq(lun_accept_path(lun, p), -EINVAL);
+		m.other_ident[0] = by_core;
+		m.stranger[0] = by_core ? NULL : "it is LUN b, not the configured a";
+		lun_fail_path(lun, p);
+		ck_assert_int_eq(lun_reinstate_path(lun, p), 0);
+		run(10 * NS_PER_MS);
+		ck_assert_int_eq(p->state, PATH_DISABLED);
+		ck_assert(p->quarantined);
+		ck_assert_ptr_nonnull(strstr(p->why, by_core ? "other" : "LUN b"));
+		ck_assert_int_eq(lun_reinstate_path(lun, p), -EPERM);
+		lun_fail_path(lun, p); /* does not make it his own failure */
+		ck_assert_int_eq(lun_reinstate_path(lun, p), -EPERM);
+		/* Accepted, and still another LUN. */
+		ck_assert_int_eq(lun_accept_path(lun, p), 0);
+		ck_assert(!path_is_usable(p));
+		run(5 * NS_PER_SEC);
+		ck_assert_int_eq(p->state, PATH_DISABLED);
+		ck_assert(p->quarantined);
+		/* Right again: not by itself. */
+		m.other_ident[0] = false;
+		m.stranger[0] = NULL;
+		run(60 * NS_PER_SEC);
+		write_somewhere();
+		ck_assert_int_eq(p->state, PATH_DISABLED);
+		ck_assert_uint_eq(m.ncmds[0], 0);
+		ck_assert_int_eq(lun_accept_path(lun, p), 0);
+		run(10 * NS_PER_MS);
+		ck_assert_int_eq(p->state, PATH_ACTIVE);
+		ck_assert(!p->quarantined);
+		write_somewhere();
+		ck_assert_uint_gt(m.ncmds[0], 0);
+		finish();
+	}
+}
+END_TEST
+
+/* Accepted, and it does not answer: failed, and its next whole check decides. */
+START_TEST(test_accept_of_a_dead_path)
+{
+	struct path *p;
+
+	start(2, NULL);
+	p = &sps[0]->path;
+	m.stranger[0] = "it is LUN b";
+	lun_fail_path(lun, p);
+	lun_reinstate_path(lun, p);
+	run(10 * NS_PER_MS);
+	m.down[0] = true;
+	ck_assert_int_eq(lun_accept_path(lun, p), 0);
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(p->state, PATH_FAILED);
+	m.down[0] = false;
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(p->state, PATH_DISABLED);
+	ck_assert(p->quarantined);
+	ck_assert_uint_eq(m.ncmds[0], 0);
+	finish();
+}
+END_TEST
+
 START_TEST(test_prio_groups)
 {
 	struct ask w[4];
@@ -486,6 +566,8 @@ int main(void)
 		test_growth_without_a_dead_path, test_growth_when_the_last_old_one_fails,
 		test_growth_waits_for_checks, test_shrink,
 		test_admin,
+		test_quarantine,
+		test_accept_of_a_dead_path,
 		test_prio_groups,
 		test_stop_drains,
 		test_stop_while_dark,

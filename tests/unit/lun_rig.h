@@ -41,6 +41,8 @@ struct model {
 	unsigned lacks[8]; /* of caps */
 	uint32_t max_blocks;
 	uint64_t other_size[8];
+	bool other_ident[8];	/* checks tell another identity */
+	const char *stranger[8]; /* the driver itself says that it is another LUN, and why */
 	char lba_log[4096];
 	size_t log_len;
 };
@@ -118,6 +120,11 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 		c->why = "down";
 		return;
 	}
+	if (m.stranger[sp->id]) {
+		c->result = CHECK_IDENTITY;
+		c->why = m.stranger[sp->id];
+		return;
+	}
 	c->result = CHECK_OK;
 	c->info = (struct path_info){ .block_bytes = BS,
 				      .nblocks = m.other_size[sp->id] ? m.other_size[sp->id] : NBLOCKS,
@@ -128,6 +135,8 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 				      .max_blocks = m.max_blocks,
 				      .prio = m.prio[sp->id],
 				      .ident = "simulated" };
+	if (m.other_ident[sp->id])
+		strcpy(c->info.ident, "other");
 }
 
 static const struct sim_model_ops model_ops = {
