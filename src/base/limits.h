@@ -14,6 +14,7 @@
 #define WWID_BYTES_MAX 256   /* printed WWID, terminator included */
 #define IDENT_BYTES_MAX 1024 /* all designators of a path, printed */
 #define PATH_NAME_BYTES 256  /* "/dev/sg12", "/srv/images/lab.img" and their like */
+#define NODE_NAME_BYTES 232  /* of a target: an iSCSI name has 223 (RFC 3720, 3.2.6.1) */
 
 /* --- the LUN --- */
 #define PATHS_MAX 256	       /* per LUN */

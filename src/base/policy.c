@@ -23,6 +23,8 @@ const char *const group_policy_names[GROUP_NR] = {
 	[GROUP_FAILOVER] = "failover",
 	[GROUP_MULTIBUS] = "multibus",
 	[GROUP_BY_PRIO] = "group_by_prio",
+	[GROUP_BY_TPG] = "group_by_tpg",
+	[GROUP_BY_NODE_NAME] = "group_by_node_name",
 };
 
 const char *const queueing_names[QUEUEING_NR] = {

@@ -13,7 +13,14 @@ enum sel_kind { SEL_LAST_USED, SEL_ROUND_ROBIN, SEL_QUEUE_LENGTH, SEL_SERVICE_TI
 enum elv_kind { ELV_AUTO, ELV_DEADLINE, ELV_FIFO, ELV_NR };
 
 /* path_grouping_policy */
-enum group_policy { GROUP_FAILOVER, GROUP_MULTIBUS, GROUP_BY_PRIO, GROUP_NR };
+enum group_policy {
+	GROUP_FAILOVER,
+	GROUP_MULTIBUS,
+	GROUP_BY_PRIO,
+	GROUP_BY_TPG,	    /* ALUA target port group */
+	GROUP_BY_NODE_NAME, /* target, by the name that its transport gives it */
+	GROUP_NR
+};
 
 /* failback: when a better group is usable again.  FAILBACK_AFTER waits failback_ns. */
 enum failback_kind { FAILBACK_IMMEDIATE, FAILBACK_MANUAL, FAILBACK_AFTER, FAILBACK_NR };

@@ -118,6 +118,9 @@ static void set_value(struct builder *b, struct scope *sc, const struct keyword 
 			conf_hint(b->errs, "%s", why.hint);
 	} else if (kw->flags & KW_UNIQUE) {
 		check_claim(b, kw, sc->lun, n->value_pos);
+	} else if (*why.why) {
+		conf_warn(b->errs, n->value_pos, "%s %s: %s", kw->name,
+			  conf_show(n->value).s, why.why);
 	}
 }
 

@@ -49,7 +49,7 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	  .max = PATH_NAME_BYTES - 1 },
 	{ "allow_vpd80", ANYWHERE, 0, &kw_yes_no, AT(allow_vpd80), .def = "no" },
 
-	{ "path_grouping_policy", ANYWHERE, 0, &kw_words, AT(path_grouping_policy),
+	{ "path_grouping_policy", ANYWHERE, 0, &kw_grouping, AT(path_grouping_policy),
 	  WORD_LIST(group_policy_names), .def = "group_by_prio" },
 	{ "path_selector", ANYWHERE, 0, &kw_selector, AT(path_selector),
 	  WORD_LIST(sel_kind_names), .def = "service-time" },

@@ -25,7 +25,8 @@ struct kw_why {
 /* One way of writing values.  Values go to and come from the member of struct
  * lun_conf that the keyword names. */
 struct kw_type {
-	/* Required.  0; -EINVAL with @why filled and @lun as it was; -ENOMEM. */
+	/* Required.  0, perhaps with @why filled, which is a warning then; -EINVAL with
+	 * @why filled and @lun as it was; -ENOMEM. */
 	int (*set)(const struct keyword *kw, struct lun_conf *lun, const char *value,
 		   struct kw_why *why);
 	/* Required.  Write the @i-th value as set() takes it, without quotes.
@@ -94,7 +95,7 @@ void wwid_common_form(const char *wwid, char *buf);
 /* The types (values.c, values_special.c). */
 extern const struct kw_type kw_number, kw_number_auto, kw_yes_no, kw_words;
 extern const struct kw_type kw_time, kw_time_auto, kw_size;
-extern const struct kw_type kw_alias, kw_wwid, kw_text, kw_file, kw_paths, kw_selector;
+extern const struct kw_type kw_alias, kw_wwid, kw_text, kw_file, kw_paths, kw_selector, kw_grouping;
 extern const struct kw_type kw_failback, kw_no_path_retry, kw_nbd_device, kw_tcp;
 
 /* Numbers that several types share.  False: @why says what is wrong. */

@@ -341,6 +341,20 @@ static int selector_set(const struct keyword *kw, struct lun_conf *lun, const ch
 
 const struct kw_type kw_selector = { .set = selector_set, .print = words_print };
 
+/* multipath.conf(5): "one priority group for each storage controller (serial number)". */
+static int grouping_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
+			struct kw_why *why)
+{
+	if (strcmp(value, "group_by_serial"))
+		return words_set(kw, lun, value, why);
+	words_set(kw, lun, "group_by_node_name", why);
+	refuse(why, NULL, "taken as group_by_node_name, the name that the transport gives "
+	       "each controller");
+	return 0;
+}
+
+const struct kw_type kw_grouping = { .set = grouping_set, .print = words_print };
+
 static int yes_no_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
 		      struct kw_why *why)
 {

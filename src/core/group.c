@@ -6,6 +6,31 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
+
+static int path_tpg(const struct path *p)
+{
+	return p->info_valid ? p->info.tpg : -1;
+}
+
+/* What is not known is equal to what is not known either: one group, not one for each path. */
+static bool group_fits(enum group_policy policy, const struct path *a, const struct path *b)
+{
+	switch (policy) {
+	case GROUP_FAILOVER:
+	case GROUP_NR:
+		break;
+	case GROUP_MULTIBUS:
+		return true;
+	case GROUP_BY_PRIO:
+		return a->prio == b->prio;
+	case GROUP_BY_TPG:
+		return path_tpg(a) == path_tpg(b);
+	case GROUP_BY_NODE_NAME:
+		return strcmp(a->node_name, b->node_name) == 0;
+	}
+	return false;
+}
 
 static struct group *group_for(struct groups *gs, enum group_policy policy, const struct path *p)
 {
@@ -13,8 +38,7 @@ static struct group *group_for(struct groups *gs, enum group_policy policy, cons
 
 	for (unsigned i = 0; i < gs->n; i++) {
 		g = &gs->g[i];
-		if (policy == GROUP_MULTIBUS ||
-		    (policy == GROUP_BY_PRIO && g->paths[0]->prio == p->prio))
+		if (group_fits(policy, g->paths[0], p))
 			return g;
 	}
 	if (gs->n == GROUPS_MAX)

@@ -69,6 +69,7 @@ struct path {
 	uint32_t dev_id;	    /* major << 20 | minor of the node, 0: a file */
 	int host;		    /* failure domain: SCSI host number, -1 unknown */
 	int numa_node;		    /* -1 unknown */
+	char node_name[NODE_NAME_BYTES]; /* of the target, as its transport has it; "" unknown */
 
 	/* --- core's; read by ctl ------------------------------------------------ */
 	struct lun *lun;

@@ -52,6 +52,7 @@ struct path_info {
 	/* enum verdict_flag: what the check's own commands were told that concerns the LUN
 	 * (VF_CACHE, VF_DEFERRED, VF_RESERV): a unit attention comes once, and it took it. */
 	unsigned news;
+	int tpg;       /* target port group, 0..65535; -1 unknown */
 	unsigned prio; /* higher is better; groups are made by it under group_by_prio */
 	/* What the LUN says it is: compared with the LUN's, never parsed by core. For a human
 	 * it is the printed WWID. */

@@ -51,10 +51,11 @@
  * groups[], path_list[PATH], exports (what the exports say of their clients, or null),
  *                   refused[{name, cause, age_ms}] (found or configured, and no path now;
  *                   tried again from time to time), daemon{}
- *   PATH            name dev driver host numa_node state state_age_ms usable available
- *                   quarantined cause (of the last move, may be "") access prio group
- * inflight inflight_bytes depth errors checks checks_failed failures latencies {count,
- * mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
+ *   PATH            name dev driver host numa_node node_name (of the target, ""
+ * unknown) state state_age_ms usable available quarantined cause (of the last move, may
+ * be "") access tpg (target port group, -1 unknown) prio group inflight inflight_bytes
+ * depth errors checks checks_failed failures latencies {count, mean_ns, p50_ns, p99_ns,
+ * p999_ns, max_ns}
  */
 #ifndef CTL_PROTO_H
 #define CTL_PROTO_H

@@ -206,6 +206,7 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_str(&b, "driver", p->ops->name);
 	jb_int(&b, "host", p->host);
 	jb_int(&b, "numa_node", p->numa_node);
+	jb_str(&b, "node_name", p->node_name);
 	jb_str(&b, "state", path_state_name(p->state));
 	jb_u64(&b, "state_age_ms", age_ms(s, p->state_since_ns));
 	jb_bool(&b, "usable", path_is_usable(p));
@@ -216,6 +217,7 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_set(&b, "access",
 	       p->info_valid ? json_string(access_state_name(p->info.access))
 			     : json_null());
+	jb_int(&b, "tpg", p->info_valid ? p->info.tpg : -1);
 	jb_u64(&b, "prio", p->prio);
 	jb_u64(&b, "group", p->group);
 	jb_u64(&b, "inflight", p->inflight);

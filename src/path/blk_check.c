@@ -84,6 +84,7 @@ void blk_info(const struct blk_path *p, struct path_info *info)
 	info->depth = f->depth;
 	info->access = ACCESS_ACTIVE;
 	info->prio = 1;
+	info->tpg = -1;
 	memcpy(info->ident, f->ident, sizeof(info->ident));
 	memcpy(info->product, f->product, sizeof(info->product));
 }

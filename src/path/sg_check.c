@@ -336,6 +336,7 @@ static void make_result(struct sg_path *s, struct path_info *info)
 		*info = s->identity->info;
 		info->access = c->facts.access;
 		info->prio = (unsigned)c->facts.prio;
+		info->tpg = sg_tpg(&c->facts);
 		info->depth = s->depth;
 	} else {
 		sg_make_info(s, info);

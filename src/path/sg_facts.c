@@ -184,6 +184,11 @@ static uint32_t phys_bytes(const struct capacity *c)
 	return bytes <= MIB ? (uint32_t)bytes : c->block_bytes;
 }
 
+int sg_tpg(const struct sg_facts *f)
+{
+	return f->has_tpg ? f->tpg : -1;
+}
+
 void sg_make_info(const struct sg_path *s, struct path_info *info)
 {
 	const struct sg_facts *f = &s->facts;
@@ -203,6 +208,7 @@ void sg_make_info(const struct sg_path *s, struct path_info *info)
 	info->depth = s->depth;
 	info->access = f->access;
 	info->prio = (unsigned)MAX(f->prio, 0);
+	info->tpg = sg_tpg(f);
 	snprintf(info->ident, sizeof(info->ident), "%s", f->ident.wwid);
 	snprintf(info->product, sizeof(info->product), "%s %s %s", f->inq.vendor,
 		 f->inq.product, f->inq.revision);

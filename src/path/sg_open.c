@@ -125,6 +125,7 @@ static int read_address(struct sg_path *s, char *errbuf, size_t size)
 	s->path.numa_node = sg_host_node(id.host_no);
 	snprintf(s->path.dev, sizeof(s->path.dev), "%d:%d:%d:%d", id.host_no,
 		 id.channel, id.scsi_id, id.lun);
+	sg_node_name(s->sg, s->path.node_name, sizeof(s->path.node_name));
 	return 0;
 }
 

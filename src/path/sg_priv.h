@@ -134,6 +134,8 @@ struct sg_facts {
 	bool has_cap, has_mode, has_limits, has_chars, has_lbp;
 	bool needs_cap16; /* READ CAPACITY(10) says that it is too large for it */
 	bool has_access;  /* from RTPG or a sense */
+	bool has_tpg;	  /* tpg: from VPD 83h, or RTPG by the relative port */
+	uint16_t tpg;
 	bool tur_good;	  /* the last TEST UNIT READY */
 	bool tur_trusted; /* it was believed against RTPG */
 	enum access_state access;
@@ -301,6 +303,8 @@ void sg_check_abort(struct sg_path *s, const char *why);
 const char *sg_type_refused(const struct inquiry *inq);
 /* Work out s->feat from s->facts and s->refused. */
 void sg_make_features(struct sg_path *s);
+/* Target port group, -1 unknown. */
+int sg_tpg(const struct sg_facts *f);
 /* s->facts for core. */
 void sg_make_info(const struct sg_path *s, struct path_info *info);
 

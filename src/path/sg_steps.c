@@ -250,6 +250,8 @@ static enum sg_next got_vpd83(struct sg_path *s, const struct sg_reply *r)
 	if (r->kind == REPLY_OK) {
 		ident_from_vpd83(r->data, r->len, &f->ident);
 		vpd_port_id(r->data, r->len, &f->port);
+		f->has_tpg = f->port.has_group;
+		f->tpg = f->port.group;
 	}
 	return STEP_NEXT;
 }
@@ -438,6 +440,8 @@ static enum sg_next got_rtpg(struct sg_path *s, const struct sg_reply *r)
 		g = alua_find_port(&report, f->port.rel_port);
 	if (!g)
 		return STEP_NEXT;
+	f->has_tpg = true;
+	f->tpg = g->id;
 	f->has_access = true;
 	f->access = access_of(g->state);
 	f->prio = alua_priority(g);

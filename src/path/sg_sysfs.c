@@ -138,6 +138,54 @@ bool sg_kobject(const char *sg, char *ret, size_t size)
 	return true;
 }
 
+/* --- the target --- */
+
+/* A transport class lists a device under the name that it has in the device tree. */
+static const struct {
+	const char *prefix; /* of the ancestor of the device */
+	const char *class, *attr;
+} nodes[] = {
+	{"target", "fc_transport", "node_name"},
+	{"session", "iscsi_session", "targetname"},
+	{"end_device-", "sas_device", "sas_address"},
+};
+
+/* False if ancestor @name is no target of a transport that names its targets. */
+static bool node_of(const char *name, char *ret, size_t size)
+{
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		if (strncmp(name, nodes[i].prefix, strlen(nodes[i].prefix)))
+			continue;
+		snprintf(path, sizeof(path), "%s/class/%s/%s/%s", sg_sys_root,
+			 nodes[i].class, name, nodes[i].attr);
+		if (sys->read_file(path, ret, size) > 0)
+			return true;
+	}
+	return false;
+}
+
+void sg_node_name(const char *sg, char *ret, size_t size)
+{
+	_cleanup_free_ char *real = NULL;
+	char link[PATH_MAX], text[256], *at;
+
+	ret[0] = '\0';
+	snprintf(link, sizeof(link), "%s/class/scsi_generic/%s/device", sg_sys_root,
+		 sg);
+	real = realpath(link, NULL);
+	/* From the device upwards: ".../host2/rport-2:0-0/target2:0:0/2:0:0:1". */
+	while (real && (at = strrchr(real, '/'))) {
+		if (node_of(at + 1, text, sizeof(text))) {
+			snprintf(ret, size, "%s", text);
+			return;
+		}
+		*at = '\0';
+	}
+}
+
 /* --- the block device --- */
 
 /* First name in a directory that is no dot name and, with @prefix, starts so. */

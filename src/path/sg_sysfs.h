@@ -34,6 +34,10 @@ int sg_host_node(int host);
  */
 bool sg_kobject(const char *sg, char *ret, size_t size);
 
+/* Name of the target as its transport has it: FC node WWN, iSCSI name, SAS address; ""
+ * where there is none. */
+void sg_node_name(const char *sg, char *ret, size_t size);
+
 /* Name of the block device beside it, "sda", "sr0"; false if no driver has made one. */
 bool sg_block_name(const char *sg, char *ret, size_t size);
 

@@ -557,6 +557,22 @@ START_TEST(test_bad)
 }
 END_TEST
 
+START_TEST(test_group_by_serial)
+{
+	struct conf_errors errs = { 0 };
+	struct config *c = NULL;
+	static const char text[] = LUN("path_grouping_policy group_by_serial");
+
+	ck_assert_int_eq(config_parse("f", text, strlen(text), &c, &errs), 0);
+	ck_assert_int_eq(c->luns[0].path_grouping_policy, GROUP_BY_NODE_NAME);
+	ck_assert_uint_eq(errs.nwarnings, 1);
+	ck_assert_ptr_nonnull(strstr(errs.msgs[0].text, "warning: path_grouping_policy"));
+	ck_assert_ptr_nonnull(strstr(errs.msgs[0].text, "taken as group_by_node_name"));
+	conf_errors_clear(&errs);
+	config_free(c);
+}
+END_TEST
+
 /* A multipath.conf from the field: taken, with one warning for each strange word. */
 START_TEST(test_dm_words)
 {
@@ -661,6 +677,7 @@ int main(void)
 	tcase_add_test(tc, test_wwid_forms);
 	tcase_add_loop_test(tc, test_values, 0, ARRAY_SIZE(value_rows));
 	tcase_add_test(tc, test_dm_words);
+	tcase_add_test(tc, test_group_by_serial);
 	tcase_add_test(tc, test_dump_error);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("bad");

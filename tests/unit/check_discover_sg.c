@@ -274,6 +274,63 @@ START_TEST(files_and_links)
 }
 END_TEST
 
+/* A device below @place of the device tree; its target is listed as @name by a class.
+ */
+static const struct {
+	const char *place, *attr, *text, *want;
+} targets[] = {
+	{"pci/host2/rport-2:0-0/target2:0:0/2:0:0:1",
+	 "class/fc_transport/target2:0:0/node_name", "0x500a098080000001\n",
+	 "0x500a098080000001"},
+	{"platform/host3/session7/target3:0:0/3:0:0:1",
+	 "class/iscsi_session/session7/targetname", "iqn.2026-11.example:lab\n",
+	 "iqn.2026-11.example:lab"},
+	{"pci/host4/port-4:0/end_device-4:0/target4:0:0/4:0:0:1",
+	 "class/sas_device/end_device-4:0/sas_address", "0x5000c50000000001\n",
+	 "0x5000c50000000001"},
+	{"pseudo/adapter0/host5/target5:0:0/5:0:0:0", NULL, NULL, ""},
+	/* another target's name is not ours */
+	{"pci/host2/rport-2:0-1/target2:0:1/2:0:1:1",
+	 "class/fc_transport/target2:0:0/node_name", "0x500a098080000001\n", ""},
+};
+
+static void make_dirs(char *path)
+{
+	char *at;
+
+	for (at = path + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+		*at = 0;
+		mkdir(path, 0755);
+		*at = '/';
+	}
+}
+
+START_TEST(node_names)
+{
+	char path[512], link[512], name[NODE_NAME_BYTES];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/devices/%s/", root, targets[_i].place);
+	make_dirs(path);
+	snprintf(link, sizeof(link), "%s/class/scsi_generic/sg3/device", root);
+	make_dirs(link);
+	ck_assert_int_eq(symlink(path, link), 0);
+	if (targets[_i].attr) {
+		snprintf(path, sizeof(path), "%s/%s", root, targets[_i].attr);
+		make_dirs(path);
+		f = fopen(path, "w");
+		ck_assert_ptr_nonnull(f);
+		fputs(targets[_i].text, f);
+		fclose(f);
+	}
+	memset(name, 'x', sizeof(name));
+	sg_node_name("sg3", name, sizeof(name));
+	ck_assert_str_eq(name, targets[_i].want);
+	sg_node_name("sg4", name, sizeof(name));
+	ck_assert_str_eq(name, "");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("discover_sg");
@@ -290,6 +347,7 @@ int main(void)
 	tcase_add_test(t, a_name_is_not_the_device);
 	tcase_add_test(t, number_and_address_are_shown);
 	tcase_add_test(t, files_and_links);
+	tcase_add_loop_test(t, node_names, 0, sizeof(targets) / sizeof(targets[0]));
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

@@ -15,6 +15,7 @@ START_TEST(test_round_trip)
 		{ sel_kind_names, SEL_NR },
 		{ elv_kind_names, ELV_NR },
 		{ group_policy_names, GROUP_NR },
+		{ queueing_names, QUEUEING_NR },
 	};
 	int i;
 
@@ -40,6 +41,9 @@ START_TEST(test_words)
 	ck_assert_int_eq(name_lookup(group_policy_names, GROUP_NR, "failover"), GROUP_FAILOVER);
 	ck_assert_int_eq(name_lookup(group_policy_names, GROUP_NR, "multibus"), GROUP_MULTIBUS);
 	ck_assert_int_eq(name_lookup(group_policy_names, GROUP_NR, "group_by_prio"), GROUP_BY_PRIO);
+	ck_assert_int_eq(name_lookup(group_policy_names, GROUP_NR, "group_by_tpg"), GROUP_BY_TPG);
+	ck_assert_int_eq(name_lookup(group_policy_names, GROUP_NR, "group_by_node_name"),
+			 GROUP_BY_NODE_NAME);
 }
 END_TEST
 
@@ -78,7 +82,7 @@ int main(void)
 	Suite *s = suite_create("policy");
 	TCase *tc = tcase_create("policy");
 
-	tcase_add_loop_test(tc, test_round_trip, 0, 3);
+	tcase_add_loop_test(tc, test_round_trip, 0, 4);
 	tcase_add_test(tc, test_words);
 	tcase_add_loop_test(tc, test_verdicts, 0, V_NR);
 	unit_add_abort(tc, test_no_such_verdict);

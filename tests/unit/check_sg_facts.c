@@ -298,6 +298,7 @@ START_TEST(access_states)
 	assert_result(CHECK_OK, NULL);
 	ck_assert_int_eq(core.info.access, states[_i].access);
 	ck_assert_uint_eq(core.info.prio, states[_i].prio);
+	ck_assert_int_eq(core.info.tpg, 7);
 	ck_assert_uint_eq(core.info.nblocks, FAKE_DISK_BYTES / 512);
 	/* The cheap check sees a change. */
 	fake.alua_state = 0;
@@ -305,6 +306,7 @@ START_TEST(access_states)
 	assert_result(CHECK_OK, NULL);
 	ck_assert_str_eq(asked(), "00 a3");
 	ck_assert_int_eq(core.info.access, ACCESS_ACTIVE);
+	ck_assert_int_eq(core.info.tpg, 7);
 }
 END_TEST
 
