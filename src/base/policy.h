@@ -22,8 +22,16 @@ enum group_policy {
 	GROUP_NR
 };
 
-/* failback: when a better group is usable again.  FAILBACK_AFTER waits failback_ns. */
-enum failback_kind { FAILBACK_IMMEDIATE, FAILBACK_MANUAL, FAILBACK_AFTER, FAILBACK_NR };
+/* failback: when a better group is usable again.  FAILBACK_AFTER waits failback_ns,
+ * FAILBACK_FOLLOWOVER for the first path of that group to come up: a group that becomes better
+ * while its paths work was moved by somebody else, perhaps another host. */
+enum failback_kind {
+	FAILBACK_IMMEDIATE,
+	FAILBACK_MANUAL,
+	FAILBACK_AFTER,
+	FAILBACK_FOLLOWOVER,
+	FAILBACK_NR
+};
 
 /* no_path_retry: what happens to requests while no path is usable but one may
  * return.  NO_PATH_RETRY holds them for `checks` polling intervals. */

@@ -158,12 +158,14 @@ static int failback_set(const struct keyword *kw, struct lun_conf *lun, const ch
 		*to = (struct failback_conf){ .kind = FAILBACK_IMMEDIATE };
 	} else if (!strcmp(value, "manual")) {
 		*to = (struct failback_conf){ .kind = FAILBACK_MANUAL };
+	} else if (!strcmp(value, "followover")) {
+		*to = (struct failback_conf){ .kind = FAILBACK_FOLLOWOVER };
 	} else if (*value >= '0' && *value <= '9') {
 		if (!parse_time_ns(value, kw->min, kw->max, &ns, why))
 			return -EINVAL;
 		*to = (struct failback_conf){ FAILBACK_AFTER, ns };
 	} else {
-		return refuse(why, NULL, "not immediate, manual or a time");
+		return refuse(why, NULL, "not immediate, manual, followover or a time");
 	}
 	return 0;
 }
@@ -175,10 +177,22 @@ static bool failback_print(const struct keyword *kw, const struct lun_conf *lun,
 
 	if (i)
 		return false;
-	if (from->kind == FAILBACK_AFTER)
+	switch (from->kind) {
+	case FAILBACK_AFTER:
 		fputs(time_text(from->after_ns).s, f);
-	else
-		fputs(from->kind == FAILBACK_IMMEDIATE ? "immediate" : "manual", f);
+		break;
+	case FAILBACK_IMMEDIATE:
+		fputs("immediate", f);
+		break;
+	case FAILBACK_MANUAL:
+		fputs("manual", f);
+		break;
+	case FAILBACK_FOLLOWOVER:
+		fputs("followover", f);
+		break;
+	case FAILBACK_NR:
+		return false;
+	}
 	return true;
 }
 

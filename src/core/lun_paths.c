@@ -225,7 +225,8 @@ void lun_failback_due(struct loop_timer *t)
 	lun_dirty(lun);
 }
 
-static void lun_choose_group(struct lun *lun)
+/* @came: the path that has just become usable, or NULL. */
+static void lun_choose_group(struct lun *lun, const struct path *came)
 {
 	struct groups *gs = &lun->groups;
 	int best = groups_best(gs);
@@ -234,12 +235,26 @@ static void lun_choose_group(struct lun *lun)
 		loop_timer_stop(lun->loop, &lun->failback_timer);
 		return;
 	}
-	if (gs->current < 0 || lun->par.failback == FAILBACK_IMMEDIATE) {
+	if (gs->current < 0) {
 		lun_switch_group(lun, best);
 		return;
 	}
-	if (lun->par.failback == FAILBACK_AFTER && !loop_timer_running(&lun->failback_timer))
-		loop_timer_in(lun->loop, &lun->failback_timer, lun->par.failback_ns);
+	switch (lun->par.failback) {
+	case FAILBACK_IMMEDIATE:
+		lun_switch_group(lun, best);
+		return;
+	case FAILBACK_AFTER:
+		if (!loop_timer_running(&lun->failback_timer))
+			loop_timer_in(lun->loop, &lun->failback_timer, lun->par.failback_ns);
+		return;
+	case FAILBACK_FOLLOWOVER:
+		if (came && (int)came->group == best && gs->g[best].nusable == 1)
+			lun_switch_group(lun, best);
+		return;
+	case FAILBACK_MANUAL:
+	case FAILBACK_NR:
+		return;
+	}
 }
 
 /* --- state --------------------------------------------------------------------------- */
@@ -470,16 +485,19 @@ static void lun_rank_paths(struct lun *lun)
 
 void lun_path_changed(struct lun *lun, struct path *changed)
 {
+	bool came = changed && path_is_usable(changed) && !changed->was_usable;
 	struct path *all[PATHS_MAX], *p;
 	unsigned n = 0;
 
 	lun_rank_paths(lun);
-	TAILQ_FOREACH (p, &lun->paths, link)
+	TAILQ_FOREACH (p, &lun->paths, link) {
 		all[n++] = p;
+		p->was_usable = path_is_usable(p);
+	}
 	if (changed && !path_is_usable(changed))
 		sel_forget(&lun->sel_state, changed);
 	groups_build(&lun->groups, lun->par.grouping, all, n);
-	lun_choose_group(lun);
+	lun_choose_group(lun, came ? changed : NULL);
 	lun_update_limits(lun);
 	lun_update_state(lun);
 	lun_notify(lun);

@@ -99,7 +99,8 @@ struct path {
 	uint64_t srv_ns, srv_dev_ns;
 	struct path_stats stats;
 
-	/* --- private to path.c and probe.c ---------------------------------------- */
+	/* --- private to path.c, probe.c and lun_paths.c ---------------------------- */
+	bool was_usable; /* when the groups were made last */
 	TAILQ_ENTRY(path) link;
 	TAILQ_HEAD(, cmd) cmds; /* in flight, oldest first */
 	struct loop_timer probe_timer;

@@ -120,6 +120,7 @@ static const char *const failback_words[FAILBACK_NR] = {
 	[FAILBACK_IMMEDIATE] = "immediate",
 	[FAILBACK_MANUAL] = "manual",
 	[FAILBACK_AFTER] = "after",
+	[FAILBACK_FOLLOWOVER] = "followover",
 };
 
 static json_t *snap_policy(struct ctl_server *s)

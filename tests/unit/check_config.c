@@ -352,6 +352,7 @@ static const struct {
 	{ "no_path_retry fail", "no_path_retry        fail\n" },
 	{ "no_path_retry 0005", "no_path_retry        5\n" },
 	{ "failback manual", "failback             manual\n" },
+	{ "failback followover", "failback             followover\n" },
 	{ "failback 250ms", "failback             250ms\n" },
 	{ "path_selector \"queue-length 0\"", "path_selector        queue-length\n" },
 	{ "queue_depth auto", "queue_depth          auto\n" },
@@ -467,8 +468,8 @@ static const struct bad_row {
 	  "f:2:15: buffer_memory \"M\": not a size: a number of bytes, or with K, M or G\n" },
 	{ "defaults {\nno_path_retry banana\n}",
 	  "f:2:15: no_path_retry \"banana\": not fail, queue or a number of checks\n" },
-	{ "defaults {\nfailback followover\n}",
-	  "f:2:10: failback \"followover\": not immediate, manual or a time\n" },
+	{ "defaults {\nfailback followme\n}",
+	  "f:2:10: failback \"followme\": not immediate, manual, followover or a time\n" },
 	{ LUN("alias .x"), "f:3:7: alias \".x\": not a name: 1 to 64 letters, digits, '.', '_' "
 			   "or '-', not '.' first\n" },
 	{ LUN("alias a/b"), "f:3:7: alias \"a/b\": not a name: 1 to 64 letters, digits, '.', "
@@ -539,7 +540,7 @@ static const struct bad_row {
 	  "f:2:1: \"x\": unknown keyword in defaults\n"
 	  "f:3:1: warning: verbosity: only means something to device-mapper multipath, "
 	  "ignored\n    hint: log_level says how much is logged\n"
-	  "f:4:10: failback \"y\": not immediate, manual or a time\n" },
+	  "f:4:10: failback \"y\": not immediate, manual, followover or a time\n" },
 };
 
 START_TEST(test_bad)

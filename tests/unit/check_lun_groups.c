@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * check_lun_groups.c - which group carries the I/O: when it is left, and when
+ * each failback policy returns to a better one
+ */
+#include "lun_rig.h"
+
+/* Paths 0 and 1 are of priority 50, paths 2 and 3 of 10; 50 is current. */
+static void start_two_groups(void (*tweak)(struct lun_params *))
+{
+	start(4, tweak);
+	m.prio[0] = m.prio[1] = 50;
+	m.prio[2] = m.prio[3] = 10;
+	for (unsigned k = 0; k < 4; k++)
+		lun_reinstate_path(lun, &sps[k]->path);
+	run(10 * NS_PER_MS);
+}
+
+/* Priority of the current group, 0 without one; its paths alone get a command. */
+static int carries(void)
+{
+	struct lun_group_info g[GROUPS_MAX];
+	unsigned n = lun_get_groups(lun, g, GROUPS_MAX), before[4];
+	int prio = 0;
+	struct ask a;
+
+	for (unsigned i = 0; i < n; i++)
+		if (g[i].current)
+			prio = g[i].prio;
+	if (!prio)
+		return 0;
+	memcpy(before, m.ncmds, sizeof(before));
+	ask(&a, REQ_READ, 0, 8, 0, 0);
+	run(NS_PER_MS);
+	answered(&a, 0);
+	for (unsigned k = 0; k < 4; k++)
+		ck_assert(m.ncmds[k] == before[k] || (int)m.prio[k] == prio);
+	return prio;
+}
+
+static void lose(unsigned k)
+{
+	m.down[k] = true;
+	path_lost(&sps[k]->path, "test");
+}
+
+/* Back, and checked at once. */
+static void regain(unsigned k)
+{
+	m.down[k] = false;
+	lun_reinstate_path(lun, &sps[k]->path);
+	run(5 * NS_PER_MS);
+	ck_assert_int_eq(sps[k]->path.state, PATH_ACTIVE);
+}
+
+static void set_prio(unsigned k, unsigned prio)
+{
+	m.prio[k] = prio;
+	lun_reinstate_path(lun, &sps[k]->path);
+	run(5 * NS_PER_MS);
+}
+
+static void immediate(struct lun_params *p)
+{
+	p->failback = FAILBACK_IMMEDIATE;
+}
+
+static void manual(struct lun_params *p)
+{
+	p->failback = FAILBACK_MANUAL;
+}
+
+static void after_three(struct lun_params *p)
+{
+	p->failback = FAILBACK_AFTER;
+	p->failback_ns = 3 * NS_PER_SEC;
+}
+
+static void followover(struct lun_params *p)
+{
+	p->failback = FAILBACK_FOLLOWOVER;
+}
+
+START_TEST(test_left_when_the_last_path_goes)
+{
+	static void (*const policy[])(struct lun_params *) = { immediate, manual, after_three, followover };
+
+	start_two_groups(policy[_i]);
+	ck_assert_int_eq(carries(), 50);
+	lose(0);
+	ck_assert_int_eq(carries(), 50);
+	lose(1);
+	ck_assert_int_eq(carries(), 10);
+	lose(2);
+	lose(3);
+	ck_assert_int_eq(carries(), 0);
+	regain(3);
+	ck_assert_int_eq(carries(), 10);
+	finish();
+}
+END_TEST
+
+START_TEST(test_immediate)
+{
+	start_two_groups(immediate);
+	lose(0);
+	lose(1);
+	ck_assert_int_eq(carries(), 10);
+	regain(1);
+	ck_assert_int_eq(carries(), 50);
+	set_prio(2, 80);
+	ck_assert_int_eq(carries(), 80);
+	finish();
+}
+END_TEST
+
+START_TEST(test_manual)
+{
+	start_two_groups(manual);
+	lose(0);
+	lose(1);
+	regain(0);
+	regain(1);
+	run(60 * NS_PER_SEC);
+	ck_assert_int_eq(carries(), 10);
+	lose(2);
+	ck_assert_int_eq(carries(), 10);
+	lose(3);
+	ck_assert_int_eq(carries(), 50);
+	finish();
+}
+END_TEST
+
+START_TEST(test_after)
+{
+	start_two_groups(after_three);
+	lose(0);
+	lose(1);
+	regain(0);
+	run(2500 * NS_PER_MS);
+	ck_assert_int_eq(carries(), 10);
+	/* It did not work so long: the time starts anew. */
+	lose(0);
+	run(NS_PER_SEC);
+	regain(0);
+	run(2500 * NS_PER_MS);
+	ck_assert_int_eq(carries(), 10);
+	/* Another one of the group does not start it anew. */
+	regain(1);
+	run(600 * NS_PER_MS);
+	ck_assert_int_eq(carries(), 50);
+	finish();
+}
+END_TEST
+
+START_TEST(test_followover)
+{
+	start_two_groups(followover);
+	lose(0);
+	lose(1);
+	ck_assert_int_eq(carries(), 10);
+	regain(1);
+	ck_assert_int_eq(carries(), 50);
+	/* Somebody moved the LUN: the paths of the better group have worked all the time. */
+	set_prio(2, 80);
+	set_prio(3, 80);
+	run(60 * NS_PER_SEC);
+	ck_assert_int_eq(carries(), 50);
+	/* One of them, not the first. */
+	lose(2);
+	regain(2);
+	ck_assert_int_eq(carries(), 50);
+	lose(2);
+	lose(3);
+	run(NS_PER_SEC);
+	ck_assert_int_eq(carries(), 50);
+	regain(3);
+	ck_assert_int_eq(carries(), 80);
+	finish();
+}
+END_TEST
+
+/* The first of a group that is no better changes nothing. */
+START_TEST(test_followover_to_better_only)
+{
+	start_two_groups(followover);
+	lose(2);
+	lose(3);
+	regain(2);
+	ck_assert_int_eq(carries(), 50);
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		test_immediate, test_manual, test_after, test_followover, test_followover_to_better_only,
+	};
+	Suite *s = suite_create("lun-groups");
+	TCase *tc = tcase_create("lun-groups");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, test_left_when_the_last_path_goes, 0, FAILBACK_NR);
+	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(s, tc);
+	return unit_main(s);
+}
