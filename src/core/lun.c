@@ -340,7 +340,8 @@ unsigned lun_get_groups(const struct lun *lun, struct lun_group_info *ret, unsig
 		ret[i] = (struct lun_group_info){ .prio = gs->g[i].prio,
 						  .npaths = gs->g[i].npaths,
 						  .nusable = gs->g[i].nusable,
-						  .current = (int)i == gs->current };
+						  .current = (int)i == gs->current,
+						  .by_hand = (int)i == gs->current && lun->by_hand };
 	return gs->n;
 }
 

@@ -196,6 +196,12 @@ unsigned lun_ghosts_of_others(const struct lun *lun);
 typedef uint64_t lun_ghost_fn(void *arg, const struct ledger_slot *slot, uint64_t now_ns);
 void lun_shorten_ghosts(struct lun *lun, lun_ghost_fn *fn, void *arg);
 
+/* Let group @i (of lun_get_groups()) carry the I/O. It does so while it has a usable path and the
+ * failback policy leaves it alone: manual for good, after N seconds, the others until a path comes
+ * up (or is given a better priority) that they follow. 0; -EINVAL: there is no such group;
+ * -ENETDOWN: it has no usable path. */
+int lun_use_group(struct lun *lun, unsigned i);
+
 /* --- statistics: read at any time, never written by readers ------------------------- */
 
 struct lun_stats {
@@ -226,6 +232,7 @@ struct lun_group_info {
 	int prio;
 	unsigned npaths, nusable;
 	bool current;
+	bool by_hand; /* current, by lun_use_group() */
 };
 /* Number of groups; fills at most @max. */
 unsigned lun_get_groups(const struct lun *lun, struct lun_group_info *ret, unsigned max);

@@ -209,6 +209,7 @@ static void lun_switch_group(struct lun *lun, int to)
 {
 	struct groups *gs = &lun->groups;
 
+	lun->by_hand = false;
 	if (gs->current == to)
 		return;
 	groups_choose(gs, to);
@@ -222,39 +223,72 @@ void lun_failback_due(struct loop_timer *t)
 	struct lun *lun = container_of(t, struct lun, failback_timer);
 
 	lun_switch_group(lun, groups_best(&lun->groups));
+	lun_notify(lun);
 	lun_dirty(lun);
 }
 
-/* @came: the path that has just become usable, or NULL. */
-static void lun_choose_group(struct lun *lun, const struct path *came)
+/* What has happened to the path for which the groups are made anew. */
+struct path_news {
+	const struct path *path; /* NULL: nothing */
+	bool came;		 /* has become usable */
+	bool rose;		 /* that, or its priority is better now */
+};
+
+static struct path_news lun_path_news(const struct path *p)
+{
+	struct path_news news = { .path = p };
+
+	if (p && path_is_usable(p)) {
+		news.came = !p->was_usable;
+		news.rose = news.came || p->prio > p->was_prio;
+	}
+	return news;
+}
+
+static void lun_choose_group(struct lun *lun, struct path_news news)
 {
 	struct groups *gs = &lun->groups;
 	int best = groups_best(gs);
 
-	if (best == gs->current) {
+	if (best == gs->current || gs->current < 0) {
 		loop_timer_stop(lun->loop, &lun->failback_timer);
-		return;
-	}
-	if (gs->current < 0) {
 		lun_switch_group(lun, best);
 		return;
 	}
 	switch (lun->par.failback) {
 	case FAILBACK_IMMEDIATE:
-		lun_switch_group(lun, best);
+		if (!lun->by_hand || (news.rose && (int)news.path->group < gs->current))
+			lun_switch_group(lun, best);
 		return;
 	case FAILBACK_AFTER:
 		if (!loop_timer_running(&lun->failback_timer))
 			loop_timer_in(lun->loop, &lun->failback_timer, lun->par.failback_ns);
 		return;
 	case FAILBACK_FOLLOWOVER:
-		if (came && (int)came->group == best && gs->g[best].nusable == 1)
+		if (news.came && (int)news.path->group == best && gs->g[best].nusable == 1)
 			lun_switch_group(lun, best);
 		return;
 	case FAILBACK_MANUAL:
 	case FAILBACK_NR:
 		return;
 	}
+}
+
+int lun_use_group(struct lun *lun, unsigned i)
+{
+	struct groups *gs = &lun->groups;
+
+	if (i >= gs->n)
+		return -EINVAL;
+	if (!gs->g[i].nusable)
+		return -ENETDOWN;
+	lun_switch_group(lun, (int)i);
+	loop_timer_stop(lun->loop, &lun->failback_timer);
+	lun->by_hand = (int)i != groups_best(gs);
+	lun_choose_group(lun, lun_path_news(NULL));
+	lun_notify(lun);
+	lun_dirty(lun);
+	return 0;
 }
 
 /* --- state --------------------------------------------------------------------------- */
@@ -485,7 +519,7 @@ static void lun_rank_paths(struct lun *lun)
 
 void lun_path_changed(struct lun *lun, struct path *changed)
 {
-	bool came = changed && path_is_usable(changed) && !changed->was_usable;
+	struct path_news news = lun_path_news(changed);
 	struct path *all[PATHS_MAX], *p;
 	unsigned n = 0;
 
@@ -493,11 +527,12 @@ void lun_path_changed(struct lun *lun, struct path *changed)
 	TAILQ_FOREACH (p, &lun->paths, link) {
 		all[n++] = p;
 		p->was_usable = path_is_usable(p);
+		p->was_prio = p->prio;
 	}
 	if (changed && !path_is_usable(changed))
 		sel_forget(&lun->sel_state, changed);
 	groups_build(&lun->groups, lun->par.grouping, all, n);
-	lun_choose_group(lun, came ? changed : NULL);
+	lun_choose_group(lun, news);
 	lun_update_limits(lun);
 	lun_update_state(lun);
 	lun_notify(lun);

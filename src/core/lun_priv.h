@@ -100,6 +100,7 @@ struct lun {
 	bool stop_flushed;
 	bool no_path_over; /* no_path_retry has ended, and no path has been proven since */
 	enum queueing queueing;
+	bool by_hand; /* the current group is lun_use_group()'s choice, not the best */
 
 	struct log_limit error_log;
 	struct lun_stats stats;

@@ -100,7 +100,9 @@ struct path {
 	struct path_stats stats;
 
 	/* --- private to path.c, probe.c and lun_paths.c ---------------------------- */
-	bool was_usable; /* when the groups were made last */
+	/* When the groups were made last. */
+	bool was_usable;
+	unsigned was_prio;
 	TAILQ_ENTRY(path) link;
 	TAILQ_HEAD(, cmd) cmds; /* in flight, oldest first */
 	struct loop_timer probe_timer;

@@ -32,12 +32,11 @@
  *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
  *   reinstate-path* path:"2:0:0:1" the same
  *   accept-path* path:"sg3"        the same; of a path in quarantine
- *   queueing* mode:"on"|"off"|"default"
- *                                  {name, changed, state, queueing}
- *   fail* when:"now"               the same
- *   set* key:"selector" value:"queue-length"
- *   set* key:"queue_depth" value:32|"auto"
- *                                  {name, key, value, previous}
+ *   switch-group* group:1|"sg3"    {name, changed, group, prio, by_hand, [warning]};
+ * the group of that number, or of that path queueing* mode:"on"|"off"|"default" {name,
+ * changed, state, queueing} fail* when:"now"               the same set* key:"selector"
+ * value:"queue-length" set* key:"queue_depth" value:32|"auto" {name, key, value,
+ * previous}
  *
  * Times end in _ns or _ms, sizes in _bytes, the rest are counts. Words:
  *   state of a LUN  starting up dark failing draining stopping stopped
@@ -47,15 +46,17 @@
  *                   failed marginal disabled gone
  *   LUN in short    name wwid product state health state_age_ms size_bytes block_bytes
  *                   (both 0 before the first path passed its check) paths paths_usable
- *   LUN in full     the above, and ident, geometry{} or null, policy{}, queue{},
- * groups[], path_list[PATH], exports (what the exports say of their clients, or null),
+ *   LUN in full     the above, and ident, geometry{} or null, policy{}, queue{}, group
+ *                   (number of the current one, -1: none), groups[], path_list[PATH],
+ *                   exports (what the exports say of their clients, or null),
  *                   refused[{name, cause, age_ms}] (found or configured, and no path now;
  *                   tried again from time to time), daemon{}
- *   PATH            name dev driver host numa_node node_name (of the target, ""
- * unknown) state state_age_ms usable available quarantined cause (of the last move, may
- * be "") access tpg (target port group, -1 unknown) prio group inflight inflight_bytes
- * depth errors checks checks_failed failures latencies {count, mean_ns, p50_ns, p99_ns,
- * p999_ns, max_ns}
+ *   PATH            name dev driver host numa_node node_name (of the target, may be "")
+ *                   state state_age_ms usable available quarantined cause (of the last
+ *                   move, may be "") access tpg (target port group, -1 unknown) prio
+ *                   group inflight inflight_bytes depth errors checks checks_failed
+ *                   failures
+ *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
  */
 #ifndef CTL_PROTO_H
 #define CTL_PROTO_H

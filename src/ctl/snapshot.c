@@ -162,6 +162,18 @@ static json_t *snap_queue(struct ctl_server *s, const struct lun_stats *st)
 	return jb_end(&b);
 }
 
+/* -1: none is usable. */
+static int current_group(struct ctl_server *s)
+{
+	struct lun_group_info info[GROUPS_MAX];
+	unsigned n = MIN(lun_get_groups(s->lun, info, GROUPS_MAX), GROUPS_MAX);
+
+	for (unsigned i = 0; i < n; i++)
+		if (info[i].current)
+			return (int)i;
+	return -1;
+}
+
 static json_t *snap_groups(struct ctl_server *s)
 {
 	struct lun_group_info info[GROUPS_MAX];
@@ -177,6 +189,7 @@ static json_t *snap_groups(struct ctl_server *s)
 		       info[i].current	 ? "active"
 		       : info[i].nusable ? "enabled"
 					 : "failed");
+		jb_bool(&b, "by_hand", info[i].by_hand);
 		jb_u64(&b, "paths", info[i].npaths);
 		jb_u64(&b, "paths_usable", info[i].nusable);
 		if (json_array_append_new(list, jb_end(&b)) < 0) {
@@ -271,6 +284,7 @@ json_t *ctl_snap_status(struct ctl_server *s)
 	jb_set(&b, "geometry", snap_geometry(s));
 	jb_set(&b, "policy", snap_policy(s));
 	jb_set(&b, "queue", snap_queue(s, &st));
+	jb_int(&b, "group", current_group(s));
 	jb_set(&b, "groups", snap_groups(s));
 	jb_set(&b, "path_list", each_path(s, ctl_snap_path));
 	jb_set(&b, "refused", s->refused ? s->refused(s->arg) : json_array());

@@ -113,9 +113,9 @@ static void hint_paths(struct ctl_call *call)
 }
 
 /* NULL with the error set. */
-static struct path *arg_path(struct ctl_call *call)
+static struct path *arg_path(struct ctl_call *call, const char *key)
 {
-	const char *word = arg_string(call, "path");
+	const char *word = arg_string(call, key);
 	struct path *p, *found = NULL;
 
 	if (!word)
@@ -292,7 +292,7 @@ static enum ctl_end path_changed(struct ctl_call *call, struct path *p, bool cha
 
 static enum ctl_end verb_fail_path(struct ctl_call *call)
 {
-	struct path *p = arg_path(call);
+	struct path *p = arg_path(call, "path");
 	bool changed;
 
 	if (!p)
@@ -309,7 +309,7 @@ static enum ctl_end verb_fail_path(struct ctl_call *call)
 
 static enum ctl_end verb_reinstate_path(struct ctl_call *call)
 {
-	struct path *p = arg_path(call);
+	struct path *p = arg_path(call, "path");
 	const char *warning = NULL;
 	bool disabled;
 
@@ -338,7 +338,7 @@ static enum ctl_end verb_reinstate_path(struct ctl_call *call)
 
 static enum ctl_end verb_accept_path(struct ctl_call *call)
 {
-	struct path *p = arg_path(call);
+	struct path *p = arg_path(call, "path");
 
 	if (!p)
 		return CTL_FAILED;
@@ -351,6 +351,79 @@ static enum ctl_end verb_accept_path(struct ctl_call *call)
 	log_notice("%s: accept-path by lunmuxctl (%s)", p->name, p->why);
 	lun_accept_path(call->s->lun, p);
 	return path_changed(call, p, true, NULL);
+}
+
+/* --- groups
+ * ---------------------------------------------------------------------------------- */
+
+/* A group by its number, or by one of its paths: numbers change with the ranks. */
+static bool arg_group(struct ctl_call *call, unsigned *ret)
+{
+	const json_t *v = json_object_get(call->args, "group");
+	json_int_t n = 0;
+	struct path *p;
+
+	if (!json_is_string(v)) {
+		if (!v)
+			ctl_fail(&call->err, CTL_E_BAD_ARGUMENT, "group: missing");
+		if (!v || !arg_number(call, "group", 0, GROUPS_MAX - 1, &n))
+			return false;
+		*ret = (unsigned)n;
+		return true;
+	}
+	p = arg_path(call, "group");
+	if (!p)
+		return false;
+	*ret = p->group;
+	return true;
+}
+
+static enum ctl_end group_changed(struct ctl_call *call, unsigned group, bool changed)
+{
+	static const char *const until[FAILBACK_NR] = {
+		[FAILBACK_IMMEDIATE] = "failback is immediate: it will not outlast the "
+				       "next path that comes up in a better group",
+		[FAILBACK_AFTER] =
+			"failback will return to the best group after its time",
+	};
+	enum failback_kind failback = lun_params(call->s->lun)->failback;
+	struct lun_group_info info[GROUPS_MAX];
+	struct jb b = jb_begin();
+
+	lun_get_groups(call->s->lun, info, GROUPS_MAX);
+	jb_str(&b, "name", lun_params(call->s->lun)->name);
+	jb_bool(&b, "changed", changed);
+	jb_u64(&b, "group", group);
+	jb_int(&b, "prio", info[group].prio);
+	jb_bool(&b, "by_hand", info[group].by_hand);
+	if (info[group].by_hand && until[failback])
+		jb_str(&b, "warning", until[failback]);
+	return done(call, jb_end(&b));
+}
+
+static enum ctl_end verb_switch_group(struct ctl_call *call)
+{
+	struct lun_group_info info[GROUPS_MAX];
+	unsigned group,
+		n = MIN(lun_get_groups(call->s->lun, info, GROUPS_MAX), GROUPS_MAX);
+
+	if (!arg_group(call, &group))
+		return CTL_FAILED;
+	switch (lun_use_group(call->s->lun, group)) {
+	case 0:
+		log_notice("switch-group %u by lunmuxctl", group);
+		return group_changed(call, group, !info[group].current);
+	case -ENETDOWN:
+		ctl_fail(&call->err, CTL_E_FAILED, "group %u has no usable path",
+			 group);
+		return CTL_FAILED;
+	default:
+		ctl_fail(&call->err, CTL_E_BAD_ARGUMENT, "there is no group %u", group);
+		if (n)
+			ctl_hint(&call->err,
+				 "a number in 0..%u, or a path of the group", n - 1);
+		return CTL_FAILED;
+	}
 }
 
 /* --- without a path
@@ -532,6 +605,7 @@ static const struct verb verbs[] = {
 	{"fail-path", true, {"path"}, verb_fail_path},
 	{"reinstate-path", true, {"path"}, verb_reinstate_path},
 	{"accept-path", true, {"path"}, verb_accept_path},
+	{"switch-group", true, {"group"}, verb_switch_group},
 	{"queueing", true, {"mode"}, verb_queueing},
 	{"fail", true, {"when"}, verb_fail},
 	{"set", true, {"key", "value"}, verb_set},

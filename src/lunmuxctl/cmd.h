@@ -42,6 +42,7 @@ enum view {
 	VIEW_STATS,
 	VIEW_PATH_CHANGE,
 	VIEW_LUN_CHANGE,
+	VIEW_GROUP_CHANGE,
 	VIEW_SET,
 	VIEW_WAIT,
 	VIEW_PING,
@@ -100,6 +101,8 @@ void cmd_show(const struct command *cmd, const struct options *o, int argc, char
 	      struct report *r);
 void cmd_path(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
+void cmd_group(const struct command *cmd, const struct options *o, int argc,
+	       char **argv, struct report *r);
 void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
 		  char **argv, struct report *r);
 void cmd_fail(const struct command *cmd, const struct options *o, int argc, char **argv,

@@ -83,25 +83,40 @@ void cmd_fail(const struct command *cmd, const struct options *o, int argc, char
 	change_one(cmd, o, argc, argv, "when", r);
 }
 
+/* Numbers go as numbers; the daemon says which it wants. */
+static json_t *word_json(const char *word)
+{
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(word, &end, 10);
+	return word[0] && !*end && errno == 0 ? json_integer(number)
+					      : json_string(word);
+}
+
+void cmd_group(const struct command *cmd, const struct options *o, int argc,
+	       char **argv, struct report *r)
+{
+	char name[NAME_BYTES_MAX + 1];
+	char **rest = which_lun(o, argc, argv, 2, name, r);
+
+	if (rest)
+		change(cmd, o, name,
+		       json_pack("{s:s, s:o}", "name", name, "group",
+				 word_json(rest[0])),
+		       r);
+}
+
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r)
 {
 	char name[NAME_BYTES_MAX + 1];
-	char **rest = which_lun(o, argc, argv, 3, name, r), *end;
-	json_t *value;
-	long number;
+	char **rest = which_lun(o, argc, argv, 3, name, r);
 
-	if (!rest)
-		return;
-	errno = 0;
-	number = strtol(rest[1], &end, 10);
-	/* Numbers go as numbers; the daemon says which it wants. */
-	if (rest[1][0] && !*end && errno == 0)
-		value = json_integer(number);
-	else
-		value = json_string(rest[1]);
-	change(cmd, o, name,
-	       json_pack("{s:s, s:s, s:o}", "name", name, "key", rest[0], "value",
-			 value),
-	       r);
+	if (rest)
+		change(cmd, o, name,
+		       json_pack("{s:s, s:s, s:o}", "name", name, "key", rest[0],
+				 "value", word_json(rest[1])),
+		       r);
 }

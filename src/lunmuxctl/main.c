@@ -34,6 +34,10 @@ static const struct command commands[] = {
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It comes\n"
 	 "back if the whole check finds this LUN behind it, else it stays in quarantine.\n",
 	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"switch-group", "[NAME] GROUP", "let another group of paths carry the I/O",
+	 "GROUP is the group's number in status, or one of its paths. It carries the I/O\n"
+	 "until it has no usable path, or as failback says.\n",
+	 1, 2, VIEW_GROUP_CHANGE, cmd_group},
 	{"queueing", "[NAME] on|off|default",
 	 "hold requests while no path is usable, or fail them",
 	 "Overrides no_path_retry until it is said otherwise, or the daemon restarts:\n"

@@ -112,6 +112,18 @@ static void write_path_change(const json_t *l, const char *verb, FILE *f)
 		fprintf(stderr, "lunmuxctl: %s: %s: %s\n", verb, name, warning);
 }
 
+static void write_group_change(const json_t *l, const char *verb, FILE *f)
+{
+	char name[CELL_BYTES], warning[CELL_BYTES * 2];
+
+	get_str(l, "name", name, sizeof(name));
+	fprintf(f, "%s: group %llu (prio=%lld) carries the I/O%s\n", name,
+		(unsigned long long)get_u64(l, "group"), (long long)get_int(l, "prio"),
+		get_bool(l, "changed") ? " now" : " already");
+	if (get_str(l, "warning", warning, sizeof(warning))[0])
+		fprintf(stderr, "lunmuxctl: %s: %s: %s\n", verb, name, warning);
+}
+
 static void value_text(const json_t *v, char *buf, size_t size)
 {
 	if (json_is_integer(v))
@@ -141,6 +153,9 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 			get_str(l, "state", a, sizeof(a)),
 			get_str(l, "queueing", b, sizeof(b)),
 			get_bool(l, "changed") ? "" : "; nothing was changed");
+		break;
+	case VIEW_GROUP_CHANGE:
+		write_group_change(l, r->verb, f);
 		break;
 	case VIEW_SET:
 		value_text(json_object_get(l, "value"), a, sizeof(a));

@@ -129,7 +129,8 @@ static void put_group(const json_t *lun, const json_t *g, bool last, FILE *f,
 	put_tone(f, colour,
 		 !strcmp(status, "enabled") ? TONE_PLAIN : tone_of_state(status),
 		 status, 0);
-	fputc('\n', f);
+	fprintf(f, " group=%llu%s\n", (unsigned long long)get_u64(g, "index"),
+		get_bool(g, "by_hand") ? " (by hand)" : "");
 }
 
 /* "export nbd nbd+unix:///... connections=2" */

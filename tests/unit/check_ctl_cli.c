@@ -97,8 +97,8 @@ START_TEST(test_healthy)
 	has(out, "1.0G");
 	ck_assert_int_eq(ctl("$CTL status"), 0);
 	has(out, "db01 (3600a0980) lunmux 1.0G 512B blocks  LIO-ORG  disk?\n");
-	has(out, "|-+- policy='service-time' prio=50 status=active\n");
-	has(out, "`-+- policy='service-time' prio=10 status=enabled\n");
+	has(out, "|-+- policy='service-time' prio=50 status=active group=0\n");
+	has(out, "`-+- policy='service-time' prio=10 status=enabled group=1\n");
 	has(out, "| |- 2:0:0:1 sg3 active active/optimized inflight=0/28 errors=0");
 	has(out, "  `- 5:0:0:1 sg6 active");
 	has_not(out, "\033");
@@ -153,6 +153,22 @@ START_TEST(test_quarantine)
 	has(out, "its check decides");
 	ck_assert_int_eq(ctl("$CTL status"), 0);
 	has_not(out, "quarantine");
+	finish();
+}
+END_TEST
+
+START_TEST(test_switch_group)
+{
+	start(4);
+	ck_assert_int_eq(ctl("$CTL switch-group db01 1"), 0);
+	ck_assert_str_eq(out, "db01: group 1 (prio=10) carries the I/O now\n");
+	has(errs, "failback is immediate");
+	ck_assert_int_eq(ctl("$CTL status"), 0);
+	has(out, "prio=10 status=active group=1 (by hand)\n");
+	ck_assert_int_eq(ctl("$CTL switch-group 2:0:0:1"), 0);
+	ck_assert_str_eq(out, "db01: group 0 (prio=50) carries the I/O now\n");
+	ck_assert_int_eq(ctl("$CTL switch-group 7"), 2);
+	has(errs, "there is no group 7");
 	finish();
 }
 END_TEST
@@ -410,6 +426,7 @@ int main(void)
 	tcase_add_test(tc, test_healthy);
 	tcase_add_test(tc, test_change);
 	tcase_add_test(tc, test_quarantine);
+	tcase_add_test(tc, test_switch_group);
 	tcase_add_test(tc, test_without_a_path);
 	tcase_add_test(tc, test_longest_name);
 	tcase_add_test(tc, test_json);

@@ -245,6 +245,48 @@ START_TEST(test_quarantine)
 }
 END_TEST
 
+START_TEST(test_switch_group)
+{
+	const json_t *g;
+	json_t *r;
+
+	start(4); /* prio 50, 50, 10, 10 */
+	r = ok("{\"v\":1,\"verb\":\"switch-group\",\"group\":1}");
+	ck_assert(json_is_true(json_object_get(r, "changed")));
+	ck_assert_int_eq(num(r, "prio"), 10);
+	ck_assert_ptr_nonnull(strstr(str(r, "warning"), "failback is immediate"));
+	json_decref(r);
+	r = ok("{\"v\":1,\"verb\":\"status\"}");
+	ck_assert_int_eq(num(r, "group"), 1);
+	g = json_array_get(json_object_get(r, "groups"), 1);
+	ck_assert_str_eq(str(g, "status"), "active");
+	ck_assert(json_is_true(json_object_get(g, "by_hand")));
+	json_decref(r);
+	/* By a path, and where it is already. */
+	r = ok("{\"v\":1,\"verb\":\"switch-group\",\"group\":\"sg6\"}");
+	ck_assert(json_is_false(json_object_get(r, "changed")));
+	json_decref(r);
+	r = ok("{\"v\":1,\"verb\":\"switch-group\",\"group\":\"sg3\"}");
+	ck_assert(json_is_true(json_object_get(r, "changed")));
+	ck_assert_int_eq(num(r, "group"), 0);
+	ck_assert_ptr_null(json_object_get(r, "warning"));
+	json_decref(r);
+	lun_fail_path(lun, &sps[2]->path);
+	lun_fail_path(lun, &sps[3]->path);
+	fails("{\"v\":1,\"verb\":\"switch-group\",\"group\":1}", CTL_E_FAILED,
+	      "no usable path", "");
+	fails("{\"v\":1,\"verb\":\"switch-group\",\"group\":2}", CTL_E_BAD_ARGUMENT,
+	      "no group 2", "0..1");
+	fails("{\"v\":1,\"verb\":\"switch-group\",\"group\":\"sg9\"}",
+	      CTL_E_NO_SUCH_PATH, "no path sg9", "/dev/sg3");
+	fails("{\"v\":1,\"verb\":\"switch-group\",\"group\":-1}", CTL_E_BAD_ARGUMENT,
+	      "group: not a whole number", "");
+	fails("{\"v\":1,\"verb\":\"switch-group\"}", CTL_E_BAD_ARGUMENT,
+	      "group: missing", "");
+	finish();
+}
+END_TEST
+
 START_TEST(test_queueing_and_fail)
 {
 	json_t *r;
@@ -493,6 +535,7 @@ int main(void)
 	tcase_add_test(tc, test_fail_and_reinstate);
 	tcase_add_test(tc, test_fail_last_path_warns);
 	tcase_add_test(tc, test_quarantine);
+	tcase_add_test(tc, test_switch_group);
 	tcase_add_test(tc, test_queueing_and_fail);
 	tcase_add_test(tc, test_set);
 	tcase_add_test(tc, test_wrong_requests);

@@ -192,10 +192,121 @@ START_TEST(test_followover_to_better_only)
 }
 END_TEST
 
+/* Number of the group of priority @prio. */
+static unsigned group_of(int prio)
+{
+	struct lun_group_info g[GROUPS_MAX];
+	unsigned i, n = lun_get_groups(lun, g, GROUPS_MAX);
+
+	for (i = 0; i < n && g[i].prio != prio; i++)
+		;
+	ck_assert_uint_lt(i, n);
+	return i;
+}
+
+static bool is_by_hand(void)
+{
+	struct lun_group_info g[GROUPS_MAX];
+	unsigned n = lun_get_groups(lun, g, GROUPS_MAX);
+	bool by_hand = false;
+
+	for (unsigned i = 0; i < n; i++)
+		by_hand |= g[i].by_hand;
+	return by_hand;
+}
+
+START_TEST(test_by_hand)
+{
+	start_two_groups(manual);
+	ck_assert_int_eq(lun_use_group(lun, 2), -EINVAL);
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), 0);
+	ck_assert(is_by_hand());
+	ck_assert_int_eq(carries(), 10);
+	/* Checks go on, paths come and go: it stays. */
+	run(60 * NS_PER_SEC);
+	lose(0);
+	lose(1);
+	regain(0);
+	regain(1);
+	lose(3);
+	ck_assert_int_eq(carries(), 10);
+	/* Without a usable path it is over, and does not come back by itself. */
+	lose(2);
+	ck_assert_int_eq(carries(), 50);
+	ck_assert(!is_by_hand());
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), -ENETDOWN);
+	regain(2);
+	ck_assert_int_eq(carries(), 50);
+	finish();
+}
+END_TEST
+
+START_TEST(test_by_hand_back)
+{
+	start_two_groups(manual);
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), 0);
+	ck_assert_int_eq(lun_use_group(lun, group_of(50)), 0);
+	ck_assert(!is_by_hand()); /* the best is what it would be anyway */
+	ck_assert_int_eq(carries(), 50);
+	finish();
+}
+END_TEST
+
+START_TEST(test_by_hand_under_immediate)
+{
+	start_two_groups(immediate);
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), 0);
+	run(60 * NS_PER_SEC); /* checks that find nothing new */
+	ck_assert_int_eq(carries(), 10);
+	lose(3);
+	regain(3); /* not in a better group */
+	ck_assert_int_eq(carries(), 10);
+	lose(1);
+	ck_assert_int_eq(carries(), 10);
+	regain(1);
+	ck_assert_int_eq(carries(), 50);
+	/* A better priority is a reason, too. */
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), 0);
+	set_prio(0, 90);
+	ck_assert_int_eq(carries(), 90);
+	finish();
+}
+END_TEST
+
+START_TEST(test_by_hand_under_after)
+{
+	start_two_groups(after_three);
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), 0);
+	run(2500 * NS_PER_MS);
+	ck_assert_int_eq(carries(), 10);
+	run(600 * NS_PER_MS);
+	ck_assert_int_eq(carries(), 50);
+	ck_assert(!is_by_hand());
+	finish();
+}
+END_TEST
+
+START_TEST(test_by_hand_under_followover)
+{
+	start_two_groups(followover);
+	ck_assert_int_eq(lun_use_group(lun, group_of(10)), 0);
+	lose(0);
+	regain(0); /* path 1 was there */
+	run(60 * NS_PER_SEC);
+	ck_assert_int_eq(carries(), 10);
+	lose(0);
+	lose(1);
+	regain(1);
+	ck_assert_int_eq(carries(), 50);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_immediate, test_manual, test_after, test_followover, test_followover_to_better_only,
+		test_by_hand, test_by_hand_back, test_by_hand_under_immediate, test_by_hand_under_after,
+		test_by_hand_under_followover, test_immediate, test_manual, test_after, test_followover, test_followover_to_better_only,
 	};
 	Suite *s = suite_create("lun-groups");
 	TCase *tc = tcase_create("lun-groups");
