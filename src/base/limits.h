@@ -25,6 +25,8 @@
 #define DEPTH_MAX 4096u	       /* slots of the LUN */
 #define REQS_DEFAULT 1024u     /* requests of all clients of a LUN */
 #define REQS_MAX 8192u
+#define TRANSITION_SEC 60u   /* of a port group where the target does not tell (SPC-6, 6.36) */
+#define ACTIVATE_SEC 10u     /* between two requests to serve: hosts must not fight over a LUN */
 
 /* --- one command --- */
 #define CMD_SEGS_MAX 256u	      /* requests merged into one command */

@@ -104,6 +104,7 @@ int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret)
 	loop_timer_init(&lun->delay_timer, lun_delay_due);
 	loop_timer_init(&lun->no_path_timer, lun_no_path_expired);
 	loop_timer_init(&lun->failback_timer, lun_failback_due);
+	loop_timer_init(&lun->activate_timer, lun_activate_due);
 	loop_timer_init(&lun->stop_timer, lun_stop_due);
 	overdue_init(lun);
 	lun->next_seq = HEDGES_MAX + 1; /* ghosts of an earlier process have none */
@@ -130,6 +131,7 @@ void lun_free(struct lun *lun)
 	loop_timer_stop(lun->loop, &lun->delay_timer);
 	loop_timer_stop(lun->loop, &lun->no_path_timer);
 	loop_timer_stop(lun->loop, &lun->failback_timer);
+	loop_timer_stop(lun->loop, &lun->activate_timer);
 	loop_timer_stop(lun->loop, &lun->stop_timer);
 	loop_timer_stop(lun->loop, &lun->overdue_timer);
 	ledger_fini(lun);
@@ -237,6 +239,7 @@ void lun_stop(struct lun *lun, uint64_t grace_ns)
 	if (lun->state < LUN_DRAINING) {
 		loop_timer_stop(lun->loop, &lun->no_path_timer);
 		loop_timer_stop(lun->loop, &lun->failback_timer);
+		loop_timer_stop(lun->loop, &lun->activate_timer);
 		lun_set_state(lun, lun->nusable && grace_ns ? LUN_DRAINING : LUN_STOPPING, "asked to stop");
 		loop_timer_in(lun->loop, &lun->stop_timer, grace_ns);
 	} else if (lun->state == LUN_DRAINING && !grace_ns) {

@@ -352,6 +352,68 @@ static bool lun_is_checking(const struct lun *lun)
 	return false;
 }
 
+/* A port group that changes its state will be known soon, too: its time is limited. So will one
+ * that was asked to serve, or may have taken over. */
+static bool lun_is_moving(const struct lun *lun)
+{
+	const struct path *p;
+
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->state == PATH_TRANSITIONING || p->awaited)
+			return true;
+	return false;
+}
+
+/* The port group of @p has changed its state, so others will have changed theirs. */
+void lun_probe_others(struct lun *lun, const struct path *p)
+{
+	struct path *q;
+
+	TAILQ_FOREACH (q, &lun->paths, link)
+		if (q != p && (q->state == PATH_STANDBY || q->state == PATH_UNAVAILABLE)) {
+			q->awaited = true;
+			probe_now(q, true);
+		}
+}
+
+/* Where nobody serves until told to (SPC-6, explicit asymmetric access): the path that was asked
+ * least recently, if its turn has come. */
+static struct path *lun_whom_to_activate(const struct lun *lun)
+{
+	struct path *p, *best = NULL;
+
+	if (lun->nusable || lun->state >= LUN_DRAINING || lun_is_checking(lun) || lun_is_moving(lun))
+		return NULL;
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->state == PATH_STANDBY && p->info_valid && p->info.explicit_alua && p->ops->activate &&
+		    (!best || p->activated_ns < best->activated_ns))
+			best = p;
+	return best;
+}
+
+static void lun_activate(struct lun *lun)
+{
+	uint64_t now = loop_now_ns(lun->loop), due = lun->activated_ns + ACTIVATE_SEC * NS_PER_SEC;
+	struct path *p = lun_whom_to_activate(lun);
+
+	if (!p)
+		return;
+	if (lun->activated_ns && now < due) {
+		loop_timer_at(lun->loop, &lun->activate_timer, due);
+		return;
+	}
+	log_notice("%s: no port group serves, asking for this one", p->name);
+	lun->activated_ns = p->activated_ns = now;
+	p->awaited = true;
+	p->ops->activate(p);
+	probe_now(p, true);
+}
+
+void lun_activate_due(struct loop_timer *t)
+{
+	lun_path_changed(container_of(t, struct lun, activate_timer), NULL);
+}
+
 /* Without a usable path: why requests fail at once, NULL if they are held. */
 static const char *lun_why_fail(const struct lun *lun)
 {
@@ -359,7 +421,7 @@ static const char *lun_why_fail(const struct lun *lun)
 		return "no path is left, and none can return";
 	if (lun->no_path_over)
 		return "no_path_retry has ended, and no path has proven itself since";
-	if (lun_no_path(lun) == NO_PATH_FAIL && !lun_is_checking(lun))
+	if (lun_no_path(lun) == NO_PATH_FAIL && !lun_is_checking(lun) && !lun_is_moving(lun))
 		return lun->queueing == QUEUEING_OFF ? "no usable path, queueing is off"
 						     : "no usable path, no_path_retry is fail";
 	return NULL;
@@ -368,7 +430,10 @@ static const char *lun_why_fail(const struct lun *lun)
 /* From the first moment without a path: see lun_path_proven(). */
 static void lun_start_no_path_timer(struct lun *lun)
 {
-	if (lun_no_path(lun) == NO_PATH_RETRY && !loop_timer_running(&lun->no_path_timer))
+	if (lun_is_moving(lun))
+		return; /* it has a limit of its own, and then this one begins */
+	if (lun_no_path(lun) == NO_PATH_RETRY && !lun->no_path_over &&
+	    !loop_timer_running(&lun->no_path_timer))
 		loop_timer_in(lun->loop, &lun->no_path_timer,
 			      lun->par.no_path_checks * lun->par.polling_interval_ns);
 }
@@ -468,6 +533,8 @@ static void lun_update_state(struct lun *lun)
 		why = lun_why_fail(lun);
 		if (why)
 			lun_set_state(lun, LUN_FAILING, why);
+		else
+			lun_start_no_path_timer(lun);
 		return;
 	case LUN_UP:
 		if (!lun->nusable)
@@ -534,6 +601,7 @@ void lun_path_changed(struct lun *lun, struct path *changed)
 	groups_build(&lun->groups, lun->par.grouping, all, n);
 	lun_choose_group(lun, news);
 	lun_update_limits(lun);
+	lun_activate(lun);
 	lun_update_state(lun);
 	lun_notify(lun);
 	lun_dirty(lun);

@@ -91,11 +91,12 @@ struct lun {
 	bool serving_waiter; /* lun_req_get() is called for the first in the line */
 
 	struct loop_task run_task, room_task, notify_task;
-	struct loop_timer delay_timer, no_path_timer, failback_timer, stop_timer,
+	struct loop_timer delay_timer, no_path_timer, failback_timer, stop_timer, activate_timer,
 		overdue_timer;
 	bool overdue_due;	  /* the timer has fired: look in this turn */
 	uint64_t overdue_set_ns;  /* the timer was started */
 	uint64_t overdue_base_ns; /* the process was away until then: nothing counts as older */
+	uint64_t activated_ns; /* a port group was asked to serve; 0: never */
 	TAILQ_HEAD(, lun_observer) observers;
 	bool stop_flushed;
 	bool no_path_over; /* no_path_retry has ended, and no path has been proven since */
@@ -163,6 +164,8 @@ void lun_path_closed(struct lun *lun, struct path *p);
 void lun_path_proven(struct lun *lun);
 void lun_no_path_expired(struct loop_timer *t);
 void lun_failback_due(struct loop_timer *t);
+void lun_activate_due(struct loop_timer *t);
+void lun_probe_others(struct lun *lun, const struct path *p);
 void lun_notify(struct lun *lun);
 void lun_set_state(struct lun *lun, enum lun_state to, const char *why);
 

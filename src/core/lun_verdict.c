@@ -271,6 +271,8 @@ static void act_group(struct lun *lun, struct cmd *cmd, const char *why)
 		ev = PEV_TRANSITIONING;
 	else if (cmd->outcome.ascq == 0x0c)
 		ev = PEV_UNAVAILABLE;
+	if (path_is_usable(p))
+		lun_probe_others(lun, p);
 	path_event(p, ev, why);
 	probe_now(p, true);
 	cmd->prefer = NULL;

@@ -72,6 +72,20 @@ bool path_has_room(const struct path *p)
 	return !p->no_room && (p->inflight < p->depth || fault_strikes(PLANT_PATH_DEPTH));
 }
 
+static void path_transition_over(struct loop_timer *t)
+{
+	struct path *p = container_of(t, struct path, transition_timer);
+
+	p->transition_over = true;
+	path_event(p, PEV_DOWN, "its port group has been in transition for too long");
+}
+
+static uint64_t path_transition_ns(const struct path *p)
+{
+	return p->info_valid && p->info.transition_ns ? p->info.transition_ns
+						      : TRANSITION_SEC * NS_PER_SEC;
+}
+
 void path_init(struct path *p, struct lun *lun, unsigned index)
 {
 	p->lun = lun;
@@ -81,6 +95,7 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	p->dirty = true;
 	p->depth = 1;
 	TAILQ_INIT(&p->cmds);
+	loop_timer_init(&p->transition_timer, path_transition_over);
 	probe_init(p);
 }
 
@@ -97,11 +112,20 @@ static void path_log_move(const struct path *p, enum path_state from, const char
 			   why);
 }
 
+/* A transition that does not end is a failure, and telling of it again does not make it one anew. */
+static enum path_event path_judge_transition(struct path *p, enum path_event ev)
+{
+	if (ev == PEV_UP || ev == PEV_STANDBY || ev == PEV_UNAVAILABLE)
+		p->transition_over = false;
+	return ev == PEV_TRANSITIONING && p->transition_over ? PEV_DOWN : ev;
+}
+
 void path_event(struct path *p, enum path_event ev, const char *why)
 {
 	enum path_state from = p->state, to;
 
 	assert(from < PATH_STATE_NR && ev < PEV_NR);
+	ev = path_judge_transition(p, ev);
 	if (ev == PEV_DOWN)
 		probe_doubt(p);
 	if (ev == PEV_UP && p->overdue)
@@ -113,6 +137,8 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 	p->state_since_ns = loop_now_ns(p->lun->loop);
 	snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
 	path_log_move(p, from, p->why);
+	if (from == PATH_TRANSITIONING)
+		loop_timer_stop(p->lun->loop, &p->transition_timer);
 	switch (to) {
 	case PATH_FAILED:
 		p->stats.failures++;
@@ -129,11 +155,13 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 		probe_stop(p);
 		path_start_close(p);
 		break;
+	case PATH_TRANSITIONING:
+		loop_timer_in(p->lun->loop, &p->transition_timer, path_transition_ns(p));
+		break;
 	case PATH_ACTIVE:
 	case PATH_CHECKING:
 	case PATH_STANDBY:
 	case PATH_UNAVAILABLE:
-	case PATH_TRANSITIONING:
 	case PATH_SUSPECT:
 	case PATH_MARGINAL:
 	case PATH_STATE_NR:

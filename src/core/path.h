@@ -103,6 +103,10 @@ struct path {
 	/* When the groups were made last. */
 	bool was_usable;
 	unsigned was_prio;
+	struct loop_timer transition_timer;
+	bool transition_over; /* took too long: counts as failed until another state is told */
+	uint64_t activated_ns; /* ops->activate() was called last; 0: never */
+	bool awaited; /* requests wait for its next check: its port group may serve now */
 	TAILQ_ENTRY(path) link;
 	TAILQ_HEAD(, cmd) cmds; /* in flight, oldest first */
 	struct loop_timer probe_timer;

@@ -49,6 +49,9 @@ struct path_info {
 	uint32_t discard_granularity_blocks;
 	unsigned depth; /* commands that this path takes at once; 0 = as many as the LUN's account gives */
 	enum access_state access;
+	uint64_t transition_ns; /* ALUA: a transition takes no longer; 0: not told */
+	/* It says that it stands by until it is told to serve: see activate(). */
+	bool explicit_alua;
 	/* enum verdict_flag: what the check's own commands were told that concerns the LUN
 	 * (VF_CACHE, VF_DEFERRED, VF_RESERV): a unit attention comes once, and it took it. */
 	unsigned news;
@@ -85,6 +88,9 @@ struct path_ops {
 	 * periodic check is enough (*info of path_checked() may then be NULL). Runs beside
 	 * data commands, in a slot of the driver's own. At most one at a time. */
 	void (*check)(struct path *p, bool full);
+	/* Optional. The next full check, which core starts at once, also asks the target to let the
+	 * path's port group serve; after it has seen that the target has the LUN. */
+	void (*activate)(struct path *p);
 	/* Required. Start to end: send nothing more, let what is in flight complete (a check is
 	 * ended by path_checked() too), then call path_closed() from a later loop event or
 	 * task. Never blocks. */

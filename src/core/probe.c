@@ -49,6 +49,7 @@ void probe_stop(struct path *p)
 {
 	loop_timer_stop(p->lun->loop, &p->probe_timer);
 	p->probe_again = p->probe_again_full = false;
+	p->awaited = false;
 }
 
 void probe_now(struct path *p, bool full)
@@ -90,6 +91,8 @@ void probe_reschedule(struct path *p)
 	}
 	if (p->state != PATH_ACTIVE)
 		p->probe_interval_ns = par->polling_interval_ns;
+	if (p->state == PATH_TRANSITIONING) /* requests may wait for its end */
+		p->probe_interval_ns = MIN(p->probe_interval_ns, NS_PER_SEC);
 	loop_timer_in(p->lun->loop, &p->probe_timer, probe_jitter(p, p->probe_interval_ns));
 }
 
@@ -175,6 +178,7 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 
 	assert(p->probe_running);
 	p->probe_running = false;
+	p->awaited &= p->probe_again_full; /* the one that asks is still to come */
 	if (result == CHECK_OK && info)
 		probe_news(p, info);
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
@@ -193,6 +197,9 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 		probe_quarantine(p, why ? why : "it is another LUN now");
 		return;
 	}
+	/* It may be what was waited for, also if it found nothing new. */
+	if (!p->lun->nusable)
+		lun_path_changed(p->lun, p);
 	if (p->state == PATH_ACTIVE && result == CHECK_OK)
 		p->probe_interval_ns = MIN(p->probe_interval_ns * 2, par->max_polling_interval_ns);
 	probe_reschedule(p);

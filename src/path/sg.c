@@ -188,11 +188,17 @@ static void sg_release(struct path *p)
 	sg_path_free(to_sg(p));
 }
 
+static void sg_activate(struct path *p)
+{
+	to_sg(p)->activate = true;
+}
+
 static const struct path_ops sg_ops = {
 	.name = "sg",
 	.submit = sg_submit,
 	.flush = sg_flush,
 	.check = sg_check,
+	.activate = sg_activate,
 	.close = sg_close,
 	.release = sg_release,
 };

@@ -298,6 +298,8 @@ void sg_check(struct path *p, bool full)
 	c->running = true;
 	c->aborting = false;
 	c->uas = c->restarts = c->no_room = 0;
+	c->activate = full && s->activate;
+	s->activate &= !full;
 	if (s->state == SG_SHUT && !reopen(s))
 		return;
 	if (s->state != SG_UP) {
@@ -334,9 +336,7 @@ static void make_result(struct sg_path *s, struct path_info *info)
 
 	if (s->facts_partial) {
 		*info = s->identity->info;
-		info->access = c->facts.access;
-		info->prio = (unsigned)c->facts.prio;
-		info->tpg = sg_tpg(&c->facts);
+		sg_alua_info(&c->facts, info);
 		info->depth = s->depth;
 	} else {
 		sg_make_info(s, info);

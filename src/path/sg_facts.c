@@ -184,9 +184,13 @@ static uint32_t phys_bytes(const struct capacity *c)
 	return bytes <= MIB ? (uint32_t)bytes : c->block_bytes;
 }
 
-int sg_tpg(const struct sg_facts *f)
+void sg_alua_info(const struct sg_facts *f, struct path_info *info)
 {
-	return f->has_tpg ? f->tpg : -1;
+	info->access = f->access;
+	info->prio = (unsigned)MAX(f->prio, 0);
+	info->tpg = f->has_tpg ? f->tpg : -1;
+	info->transition_ns = f->transition_sec * NS_PER_SEC;
+	info->explicit_alua = f->inq.tpgs == TPGS_EXPLICIT;
 }
 
 void sg_make_info(const struct sg_path *s, struct path_info *info)
@@ -206,9 +210,7 @@ void sg_make_info(const struct sg_path *s, struct path_info *info)
 		      f->limits.max_xfer_blocks);
 	provisioning_limits(s, info);
 	info->depth = s->depth;
-	info->access = f->access;
-	info->prio = (unsigned)MAX(f->prio, 0);
-	info->tpg = sg_tpg(f);
+	sg_alua_info(f, info);
 	snprintf(info->ident, sizeof(info->ident), "%s", f->ident.wwid);
 	snprintf(info->product, sizeof(info->product), "%s %s %s", f->inq.vendor,
 		 f->inq.product, f->inq.revision);

@@ -104,6 +104,7 @@ enum sg_refused {
 	SG_NO_WRITE_SAME = 1 << 4,
 	SG_NO_STATUS = 1 << 5,
 	SG_NO_SYNC = 1 << 6,
+	SG_NO_RTPG_EXT = 1 << 7, /* the extended header */
 };
 
 enum sg_discard { SG_DISCARD_NONE, SG_DISCARD_UNMAP, SG_DISCARD_WS16, SG_DISCARD_WS10 };
@@ -136,14 +137,16 @@ struct sg_facts {
 	bool has_access;  /* from RTPG or a sense */
 	bool has_tpg;	  /* tpg: from VPD 83h, or RTPG by the relative port */
 	uint16_t tpg;
-	bool tur_good;	  /* the last TEST UNIT READY */
-	bool tur_trusted; /* it was believed against RTPG */
+	uint8_t transition_sec; /* 0: not told */
+	bool tur_good;		/* the last TEST UNIT READY */
+	bool tur_trusted;	/* it was believed against RTPG */
 	enum access_state access;
 	int prio;
 };
 
 struct sg_check {
 	bool running, full;
+	bool activate;	       /* SET TARGET PORT GROUPS is still to be sent */
 	bool aborting;	       /* its command is out; the rest is not wanted */
 	int step;	       /* -1: its end is known, and path_checked() due */
 	struct sg_facts facts; /* of this run */
@@ -198,6 +201,7 @@ struct sg_path {
 	unsigned refused;   /* enum sg_refused */
 	struct sg_features feat;
 	struct sg_check check;
+	bool activate; /* the next full check asks the target to let the group serve */
 
 	bool sysfs_knows; /* its identity, at the first open */
 	char kobject[128]; /* the device that was opened first; "": not known */
@@ -303,8 +307,8 @@ void sg_check_abort(struct sg_path *s, const char *why);
 const char *sg_type_refused(const struct inquiry *inq);
 /* Work out s->feat from s->facts and s->refused. */
 void sg_make_features(struct sg_path *s);
-/* Target port group, -1 unknown. */
-int sg_tpg(const struct sg_facts *f);
+/* The members about target port groups. */
+void sg_alua_info(const struct sg_facts *f, struct path_info *info);
 /* s->facts for core. */
 void sg_make_info(const struct sg_path *s, struct path_info *info);
 

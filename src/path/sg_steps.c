@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "path/sg_steps.h"
 
 /* Both low bytes are FCh: a SCSI-2 device looks at one byte of the length only. */
@@ -124,9 +125,30 @@ static void ask_mode_all(struct sg_path *s, struct sg_slot *slot)
 	    MODE_ALL_BYTES);
 }
 
+/* The extended header has the transition time; older targets know the plain one only.
+ */
+static void ask_rtpg_ext(struct sg_path *s, struct sg_slot *slot)
+{
+	ask(s, slot, cdb_report_tpg(slot->cdb, true, SG_CHECK_BYTES), SG_CHECK_BYTES);
+}
+
 static void ask_rtpg(struct sg_path *s, struct sg_slot *slot)
 {
 	ask(s, slot, cdb_report_tpg(slot->cdb, false, SG_CHECK_BYTES), SG_CHECK_BYTES);
+}
+
+/* What happens to the other groups is left to the target. */
+static void ask_stpg(struct sg_path *s, struct sg_slot *slot)
+{
+	struct cdb_tpg group = {.group = s->check.facts.tpg, .state = ALUA_OPTIMIZED};
+	size_t len = cdb_set_tpg_param(slot->param, sizeof(slot->param), &group, 1);
+
+	slot->class = SCSI_OTHER;
+	sg_hdr_init(s, slot, cdb_set_tpg(slot->cdb, (uint32_t)len),
+		    s->check_timeout_ms);
+	slot->hdr.dxfer_direction = SG_DXFER_TO_DEV;
+	slot->hdr.dxferp = slot->param;
+	slot->hdr.dxfer_len = (uint32_t)len;
 }
 
 /* --- who is asked what --- */
@@ -195,6 +217,22 @@ static bool if_alua(const struct sg_path *s)
 	const struct sg_facts *f = &s->check.facts;
 
 	return f->inq.tpgs != 0 && (f->port.has_group || f->port.has_rel_port);
+}
+
+static bool if_alua_ext(const struct sg_path *s)
+{
+	return if_alua(s) && !(s->refused & SG_NO_RTPG_EXT);
+}
+
+static bool if_alua_plain(const struct sg_path *s)
+{
+	return if_alua(s) && (s->refused & SG_NO_RTPG_EXT);
+}
+
+static bool if_activate(const struct sg_path *s)
+{
+	return s->check.activate && s->check.facts.inq.tpgs == TPGS_EXPLICIT &&
+	       s->check.facts.has_tpg;
 }
 
 /* --- answers --- */
@@ -440,11 +478,32 @@ static enum sg_next got_rtpg(struct sg_path *s, const struct sg_reply *r)
 		g = alua_find_port(&report, f->port.rel_port);
 	if (!g)
 		return STEP_NEXT;
+	f->transition_sec = report.transition_sec;
 	f->has_tpg = true;
 	f->tpg = g->id;
 	f->has_access = true;
 	f->access = access_of(g->state);
 	f->prio = alua_priority(g);
+	return STEP_NEXT;
+}
+
+static enum sg_next got_rtpg_ext(struct sg_path *s, const struct sg_reply *r)
+{
+	if (r->kind == REPLY_REFUSED)
+		s->refused |= SG_NO_RTPG_EXT; /* the next step asks the old way */
+	return got_rtpg(s, r);
+}
+
+/* Whatever it says, the report that follows tells what has become of it. */
+static enum sg_next got_stpg(struct sg_path *s, const struct sg_reply *r)
+{
+	char text[100];
+
+	s->check.activate = false;
+	if (r->kind == REPLY_OK)
+		return STEP_NEXT;
+	sg_outcome_text(r->o, text, sizeof(text));
+	log_warn("%s: SET TARGET PORT GROUPS: %s", s->path.name, text);
 	return STEP_NEXT;
 }
 
@@ -506,7 +565,9 @@ const struct sg_step sg_steps[] = {
 	{ "MODE SENSE(6)",	  if_mode,	  ask_mode6,	got_mode6 },
 	{ "MODE SENSE(10)",	  if_mode,	  ask_mode10,	got_mode10 },
 	{ "MODE SENSE(6) all",	  if_mode,	  ask_mode_all,	got_mode6 },
-	{ "REPORT TARGET PORT GROUPS", if_alua,	  ask_rtpg,	got_rtpg },
+	{ "SET TARGET PORT GROUPS", if_activate,  ask_stpg,	got_stpg },
+	{ "REPORT TARGET PORT GROUPS", if_alua_ext, ask_rtpg_ext, got_rtpg_ext },
+	{ "REPORT TARGET PORT GROUPS", if_alua_plain, ask_rtpg,	got_rtpg },
 	{ "TEST UNIT READY",	  if_full,	  ask_tur,	got_tur },
 	{ "end",		  NULL,		  NULL,		finish },
 };

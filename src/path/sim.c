@@ -114,6 +114,14 @@ static void sim_check(struct path *p, bool full)
 	loop_timer_in(sp->loop, &sp->check_timer, sp->check.end_ns);
 }
 
+static void sim_activate(struct path *p)
+{
+	struct sim_path *sp = sim_of(p);
+
+	if (sp->model_ops->activate)
+		sp->model_ops->activate(sp->model, sp);
+}
+
 static void sim_closed(struct loop_task *t)
 {
 	path_closed(&container_of(t, struct sim_path, close_task)->path);
@@ -144,6 +152,7 @@ static const struct path_ops sim_path_ops = {
 	.name = "sim",
 	.submit = sim_submit,
 	.check = sim_check,
+	.activate = sim_activate,
 	.close = sim_close,
 	.release = sim_release,
 };

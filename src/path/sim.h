@@ -42,6 +42,8 @@ struct sim_model_ops {
 	/* Optional. The command has ended, and its slot is free again. cmd->outcome is what core
 	 * will hear; may change it. */
 	void (*ended)(void *model, struct sim_path *sp, struct cmd *cmd);
+	/* Optional. The next full check asks for its port group. */
+	void (*activate)(void *model, struct sim_path *sp);
 	/* Optional. The path object is about to be freed. */
 	void (*released)(void *model, struct sim_path *sp);
 };

@@ -30,7 +30,7 @@ struct inquiry {
 	uint8_t qualifier; /* 0: there is a LU; 1: may be; 3: none at this LUN */
 	uint8_t type;	   /* PDT_* */
 	uint8_t version;   /* 5 SPC-3, 6 SPC-4, 7 SPC-5 and later */
-	uint8_t tpgs;
+	uint8_t tpgs;	   /* TPGS_EXPLICIT: changes on SET TARGET PORT GROUPS only */
 	bool removable, protect, cmdque;
 	/* Trailing spaces cut, bytes that are not printable ASCII shown as '?'. */
 	char vendor[8 + 1], product[16 + 1], revision[4 + 1];

@@ -51,12 +51,26 @@ static void check_failing(struct world *w)
 			   (unsigned long long)(dark_ns / NS_PER_MS));
 }
 
+static bool any_path_moves(const struct world *w)
+{
+	for (struct path *p = lun_next_path(w->lun, NULL); p; p = lun_next_path(w->lun, p))
+		if (p->state == PATH_TRANSITIONING || p->awaited)
+			return true;
+	return false;
+}
+
 static void check_dark(struct world *w)
 {
 	const struct lun_params *par = &w->cfg.par;
-	uint64_t dark_ns = world_now_ns(w) - w->dark_since_ns;
+	uint64_t dark_ns;
 
-	if (par->no_path == NO_PATH_FAIL && !any_path_checked(w))
+	/* The end of a transition is waited for first. */
+	if (!w->dark_counts)
+		w->dark_since_ns = world_now_ns(w);
+	w->dark_counts |= !any_path_moves(w);
+	dark_ns = world_now_ns(w) - w->dark_since_ns;
+
+	if (par->no_path == NO_PATH_FAIL && !any_path_checked(w) && !any_path_moves(w))
 		world_fail(w, "O6", "the LUN holds requests although it shall fail them");
 	if (par->no_path == NO_PATH_RETRY && dark_ns > par->no_path_checks * par->polling_interval_ns)
 		world_fail(w, "O6", "the LUN still holds requests after %llu ms without a path",
@@ -73,6 +87,7 @@ void world_poll_lun(struct world *w)
 		world_trace(w, WE_LUN, now, w->lun_state, 0, 0);
 		if (now == LUN_DARK) {
 			w->dark_since_ns = world_now_ns(w);
+			w->dark_counts = false;
 			if (!w->unproven_since_ns)
 				w->unproven_since_ns = w->dark_since_ns;
 		} else if (now == LUN_FAILING)

@@ -51,6 +51,7 @@ struct world {
 	struct loop_timer stop_timer;
 	enum lun_state lun_state;    /* as seen last */
 	uint64_t dark_since_ns;	     /* when the LUN lost its last path */
+	bool dark_counts; /* a step of this time without a path had no port group in transition */
 	uint64_t unproven_since_ns;  /* the same, before the last good command: 0 after one */
 	bool good_ended, good_before; /* a command has ended well in this step, in the last one */
 	uint32_t failing_tick; /* the LUN was failing requests at this tick */

@@ -310,6 +310,78 @@ START_TEST(access_states)
 }
 END_TEST
 
+/* How long a transition may take; a target that knows the plain header only is asked
+ * once for more. */
+START_TEST(transition_time)
+{
+	fake.tpgs = 1;
+	fake.transition_sec = 17;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_uint_eq(core.info.transition_ns, 17 * NS_PER_SEC);
+	ck_assert(!core.info.explicit_alua);
+	check(false);
+	ck_assert_str_eq(asked(), "00 a3");
+}
+END_TEST
+
+START_TEST(plain_rtpg)
+{
+	fake.tpgs = 1;
+	fake.transition_sec = 17;
+	fake.rtpg_plain_only = true;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_ptr_nonnull(strstr(asked(), "a3 a3"));
+	ck_assert_uint_eq(core.info.transition_ns, 0);
+	ck_assert_uint_eq(core.info.prio, 50);
+	check(false);
+	ck_assert_str_eq(asked(), "00 a3");
+}
+END_TEST
+
+/* Once, after its identity, and only of a target that changes by request alone. */
+START_TEST(activation)
+{
+	for (uint8_t tpgs = 0; tpgs < 4; tpgs++) {
+		fake.tpgs = tpgs;
+		fake.alua_state = tpgs ? 2 : 0;
+		fake.standby_tells = true;
+		fake.stpgs = 0;
+		check(true);
+		assert_result(CHECK_OK, NULL);
+		ck_assert(core.info.explicit_alua == (tpgs == 2));
+		path->ops->activate(path);
+		check(false);
+		ck_assert_uint_eq(fake.stpgs, 0);
+		check(true);
+		assert_result(CHECK_OK, NULL);
+		ck_assert_uint_eq(fake.stpgs, tpgs == 2);
+		if (tpgs != 2)
+			continue;
+		ck_assert_int_eq(core.info.access, ACCESS_ACTIVE);
+		check(true);
+		ck_assert_uint_eq(fake.stpgs, 1);
+	}
+}
+END_TEST
+
+/* Another LUN is not asked for anything. */
+START_TEST(no_activation_of_a_stranger)
+{
+	fake.tpgs = 2;
+	fake.alua_state = 2;
+	fake.standby_tells = true;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	path->ops->activate(path);
+	fake.naa[15] ^= 1;
+	check(true);
+	ck_assert_int_eq(core.result, CHECK_IDENTITY);
+	ck_assert_uint_eq(fake.stpgs, 0);
+}
+END_TEST
+
 /* RTPG says standby, TEST UNIT READY is GOOD: one of them is wrong, and READ tells
  * which. */
 START_TEST(test_unit_ready_against_rtpg)
@@ -403,6 +475,10 @@ int main(void)
 	tcase_add_test(t, type_2_protection_is_refused);
 	tcase_add_test(t, limits_of_the_device);
 	tcase_add_test(t, mode_sense_forms);
+	tcase_add_test(t, transition_time);
+	tcase_add_test(t, plain_rtpg);
+	tcase_add_test(t, activation);
+	tcase_add_test(t, no_activation_of_a_stranger);
 	tcase_add_loop_test(t, access_states, 0, ARRAY_SIZE(states));
 	tcase_add_test(t, test_unit_ready_against_rtpg);
 	tcase_add_test(t, access_state_from_sense);

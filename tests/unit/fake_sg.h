@@ -62,6 +62,9 @@ struct fake_sg {
 	uint32_t max_xfer_blocks, max_unmap_blocks, unmap_granularity;
 	uint64_t max_write_same;
 	uint16_t rpm;
+	bool rtpg_plain_only;
+	uint8_t transition_sec;
+	unsigned stpgs;	    /* SET TARGET PORT GROUPS that came */
 	uint8_t tpgs;	    /* TPGS field; 0 no ALUA */
 	uint8_t alua_state; /* of our group, 7; bit 7: preferred */
 	bool standby_tells; /* capacity also when not active */

@@ -263,14 +263,24 @@ static void do_mode_sense(struct fake_cmd *c, bool ten)
 
 static void do_rtpg(struct fake_cmd *c)
 {
-	uint8_t b[4 + 2 * 12];
+	uint8_t buf[8 + 2 * 12], *b = buf;
+	bool ext = c->cdb[1] & 0x20;
 
 	if (!fake.tpgs) {
 		check_condition(c, 5, 0x20, 0);
 		return;
 	}
-	memset(b, 0, sizeof(b));
-	put_be32(b, sizeof(b) - 4);
+	if (ext && fake.rtpg_plain_only) {
+		check_condition(c, 5, 0x24, 0);
+		return;
+	}
+	memset(buf, 0, sizeof(buf));
+	put_be32(b, (ext ? 8 : 4) + 2 * 12 - 4);
+	if (ext) {
+		b[4] = 0x10;
+		b[5] = fake.transition_sec;
+		b += 4;
+	}
 	b[4] = 1; /* another group: non-optimized */
 	b[5] = 0xff;
 	put_be16(b + 6, 1);
@@ -281,7 +291,20 @@ static void do_rtpg(struct fake_cmd *c)
 	put_be16(b + 18, 7);
 	b[23] = 1;
 	put_be16(b + 26, 3);
-	answer(c, b, sizeof(b));
+	answer(c, buf, (ext ? 8 : 4) + 2 * 12);
+}
+
+static void do_stpg(struct fake_cmd *c)
+{
+	fake.stpgs++;
+	if (!(fake.tpgs & 2)) {
+		check_condition(c, 5, 0x20, 0);
+		return;
+	}
+	/* header, then one descriptor: state, reserved, group */
+	ck_assert_uint_eq(c->hdr.dxfer_len, 8);
+	ck_assert_uint_eq(get_be16(c->data + 6), 7);
+	fake.alua_state = c->data[4] & 0x0f;
 }
 
 static bool range(struct fake_cmd *c, bool sixteen, uint64_t *lba, uint32_t *n)
@@ -406,6 +429,9 @@ void fake_sg_execute(struct fake_cmd *c)
 		return;
 	case 0xa3:
 		do_rtpg(c);
+		return;
+	case 0xa4:
+		do_stpg(c);
 		return;
 	default:
 		check_condition(c, 5, 0x20, 0);

@@ -38,6 +38,10 @@ struct model {
 	uint64_t bad_lba; /* medium error; 0 none */
 	unsigned caps;
 	unsigned prio[8];
+	bool explicit_alua;	/* of all paths: serves when activated */
+	uint64_t transition_ns;
+	unsigned nactivated[8];
+	enum access_state activated; /* what that makes of a path */
 	unsigned lacks[8]; /* of caps */
 	uint32_t max_blocks;
 	uint64_t other_size[8];
@@ -134,12 +138,21 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 				      .news = m.news[sp->id],
 				      .max_blocks = m.max_blocks,
 				      .prio = m.prio[sp->id],
+				      .explicit_alua = m.explicit_alua,
+				      .transition_ns = m.transition_ns,
 				      .ident = "simulated" };
 	if (m.other_ident[sp->id])
 		strcpy(c->info.ident, "other");
 }
 
+static void model_activate(void *model, struct sim_path *sp)
+{
+	m.nactivated[sp->id]++;
+	m.access[sp->id] = m.activated;
+}
+
 static const struct sim_model_ops model_ops = {
+	.activate = model_activate,
 	.fate = model_fate, .apply = model_apply, .check = model_check, .ended = model_ended
 };
 
