@@ -11,6 +11,13 @@ const char *const sel_kind_names[SEL_NR] = {
 	[SEL_ROUND_ROBIN] = "round-robin",
 	[SEL_QUEUE_LENGTH] = "queue-length",
 	[SEL_SERVICE_TIME] = "service-time",
+	[SEL_HISTORICAL] = "historical-service-time",
+	[SEL_NUMA] = "numa",
+};
+
+const char *const rr_weight_names[RR_WEIGHT_NR] = {
+	[RR_UNIFORM] = "uniform",
+	[RR_PRIORITIES] = "priorities",
 };
 
 const char *const elv_kind_names[ELV_NR] = {

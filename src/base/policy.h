@@ -8,7 +8,18 @@
 
 #include <stdint.h>
 
-enum sel_kind { SEL_LAST_USED, SEL_ROUND_ROBIN, SEL_QUEUE_LENGTH, SEL_SERVICE_TIME, SEL_NR };
+enum sel_kind {
+	SEL_LAST_USED,
+	SEL_ROUND_ROBIN,
+	SEL_QUEUE_LENGTH,
+	SEL_SERVICE_TIME,
+	SEL_HISTORICAL,
+	SEL_NUMA,
+	SEL_NR
+};
+
+/* rr_weight: how long a path's turn is */
+enum rr_weight { RR_UNIFORM, RR_PRIORITIES, RR_WEIGHT_NR };
 
 enum elv_kind { ELV_AUTO, ELV_DEADLINE, ELV_FIFO, ELV_NR };
 
@@ -45,6 +56,7 @@ enum queueing { QUEUEING_DEFAULT, QUEUEING_ON, QUEUEING_OFF, QUEUEING_NR };
 enum flush_scope { FLUSH_SCOPE_LU, FLUSH_SCOPE_ALL, FLUSH_SCOPE_NR };
 
 extern const char *const sel_kind_names[SEL_NR];
+extern const char *const rr_weight_names[RR_WEIGHT_NR];
 extern const char *const elv_kind_names[ELV_NR];
 extern const char *const group_policy_names[GROUP_NR];
 extern const char *const queueing_names[QUEUEING_NR];

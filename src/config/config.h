@@ -73,6 +73,9 @@ struct lun_conf {
 	/* Which path. */
 	enum group_policy path_grouping_policy;
 	enum sel_kind path_selector;
+	unsigned rr_min_io;    /* round-robin: commands in a turn */
+	uint64_t rr_min_bytes; /* or bytes; 0: by commands */
+	enum rr_weight rr_weight;
 	struct failback_conf failback;
 	struct no_path_conf no_path_retry;
 	uint64_t polling_interval_ns;

@@ -53,6 +53,11 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	  WORD_LIST(group_policy_names), .def = "group_by_prio" },
 	{ "path_selector", ANYWHERE, 0, &kw_selector, AT(path_selector),
 	  WORD_LIST(sel_kind_names), .def = "service-time" },
+	{ "rr_min_io", ANYWHERE, 0, &kw_number, AT(rr_min_io), RANGE(1, 1000000), .def = "1" },
+	{ "rr_min_bytes", ANYWHERE, 0, &kw_bytes, AT(rr_min_bytes), RANGE(0, 1u << 30),
+	  .def = "0" },
+	{ "rr_weight", ANYWHERE, 0, &kw_words, AT(rr_weight), WORD_LIST(rr_weight_names),
+	  .def = "uniform" },
 	{ "failback", ANYWHERE, 0, &kw_failback, AT(failback), RANGE(MS, 1440 * MINUTE),
 	  .def = "immediate" },
 	{ "no_path_retry", ANYWHERE, 0, &kw_no_path_retry, AT(no_path_retry),
@@ -120,7 +125,6 @@ const struct keyword *keyword_find(const char *name)
 	return NULL;
 }
 
-static const char use_path_depth[] = "path_depth caps the commands of a path";
 static const char use_log_level[] = "log_level says how much is logged";
 static const char use_io_timeout[] = "io_timeout and suspect_after say how long a path has";
 static const char use_alias[] = "alias gives a LUN its name";
@@ -182,9 +186,7 @@ const struct dm_word dm_words[] = {
 	{ "retain_attached_hw_handler" },
 	{ "retrigger_delay" },
 	{ "retrigger_tries" },
-	{ "rr_min_io", use_path_depth },
-	{ "rr_min_io_rq", use_path_depth },
-	{ "rr_weight" },
+	{ "rr_min_io_rq", "rr_min_io means the same" },
 	{ "san_path_err_forget_rate" },
 	{ "san_path_err_recovery_time" },
 	{ "san_path_err_threshold" },

@@ -245,9 +245,8 @@ static void size_print_bytes(uint64_t bytes, char *buf, size_t len)
 	snprintf(buf, len, "%" PRIu64 "%.1s", bytes, &letters[unit]);
 }
 
-/* All sizes are of buffer arenas, which are powers of two. */
-static int size_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
-		    struct kw_why *why)
+static int bytes_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
+		     struct kw_why *why)
 {
 	const char *rest = value + strspn(value, "0123456789");
 	unsigned shift = rest > value ? size_shift(rest) : 64;
@@ -260,13 +259,23 @@ static int size_set(const struct keyword *kw, struct lun_conf *lun, const char *
 	size_print_bytes(kw->max, max, sizeof(max));
 	if (!take_digits(&value, &v) || v > kw->max >> shift || v << shift < kw->min)
 		return refuse(why, NULL, "out of range: allowed is %s to %s", min, max);
-	v <<= shift;
-	if (v & (v - 1)) {
-		size_print_bytes(1ull << (64 - __builtin_clzll(v)), max, sizeof(max));
-		return refuse(why, NULL, "not a power of two: the next one is %s", max);
-	}
-	*(uint64_t *)member(kw, lun) = v;
+	*(uint64_t *)member(kw, lun) = v << shift;
 	return 0;
+}
+
+/* The sizes of buffer arenas are powers of two. */
+static int size_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
+		    struct kw_why *why)
+{
+	uint64_t *to = member(kw, lun), before = *to;
+	int r = bytes_set(kw, lun, value, why);
+	char next[32];
+
+	if (r < 0 || !(*to & (*to - 1)))
+		return r;
+	size_print_bytes(1ull << (64 - __builtin_clzll(*to)), next, sizeof(next));
+	*to = before;
+	return refuse(why, NULL, "not a power of two: the next one is %s", next);
 }
 
 static bool size_print(const struct keyword *kw, const struct lun_conf *lun, size_t i, FILE *f)
@@ -281,6 +290,7 @@ static bool size_print(const struct keyword *kw, const struct lun_conf *lun, siz
 }
 
 const struct kw_type kw_size = { .set = size_set, .print = size_print };
+const struct kw_type kw_bytes = { .set = bytes_set, .print = size_print };
 
 /* --- words --- */
 

@@ -63,6 +63,7 @@ struct cmd {
 	STAILQ_ENTRY(cmd) link; /* completed, retry or delay list */
 	TAILQ_ENTRY(cmd) inflight;
 	uint64_t sent_ns;
+	unsigned sent_inflight; /* commands on its path then, itself among them */
 	uint64_t due_ns;    /* delayed: not before */
 	struct path *pin;   /* only this path will do (flush) */
 	struct path *owed;  /* flush: it is meant for this path's cache, whoever takes it */

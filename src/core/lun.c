@@ -59,7 +59,8 @@ static int lun_check_params(const struct lun_params *p)
 {
 	if (p->depth > DEPTH_MAX || p->path_depth > DEPTH_MAX)
 		return -EINVAL;
-	if (p->max_reqs < 1 || p->max_reqs > REQS_MAX || p->rr_min_io < 1)
+	if (p->max_reqs < 1 || p->max_reqs > REQS_MAX || p->rr_min_io < 1 ||
+	    p->rr_min_bytes > 1u << 31)
 		return -EINVAL;
 	if (p->buffer_bytes < REQ_BYTES_MAX || (p->buffer_bytes & (p->buffer_bytes - 1)))
 		return -EINVAL;
@@ -358,14 +359,18 @@ void lun_verify(struct lun *lun)
 	rangelock_verify(&lun->lock);
 	ledger_verify(lun);
 	TAILQ_FOREACH (p, &lun->paths, link) {
-		unsigned k = 0;
+		unsigned k = 0, by_class[BYTE_CLASSES + 1] = { 0 };
+		uint64_t bytes = 0;
 
 		assert(lun->by_index[p->index] == p);
 		TAILQ_FOREACH (cmd, &p->cmds, inflight) {
 			assert(cmd->path == p);
+			bytes += cmd_bytes(lun, cmd);
+			by_class[byte_class(cmd, cmd_bytes(lun, cmd))]++;
 			k++;
 		}
-		assert(k == p->inflight);
+		assert(k == p->inflight && bytes == p->inflight_bytes);
+		assert(memcmp(by_class, p->inflight_class, sizeof(by_class)) == 0);
 		inflight += k;
 		usable += path_is_usable(p);
 		n++;

@@ -31,6 +31,11 @@ struct lun_params {
 	char wwid[WWID_BYTES_MAX];
 	enum sel_kind selector;
 	unsigned rr_min_io; /* round-robin: commands before the next path, >= 1 */
+	uint64_t rr_min_bytes; /* or bytes, at most 2^31; 0: commands count */
+	enum rr_weight rr_weight;
+	/* By node, from the node of this process's memory, as the kernel tells; 0: unknown. Paths
+	 * without a node, or with one that is not known, are taken to be local. */
+	uint8_t numa_distance[NUMA_NODES_MAX];
 	enum elv_kind elevator;
 	/* deadline elevator, as in mq-deadline */
 	uint64_t read_expire_ns, write_expire_ns;

@@ -206,25 +206,26 @@ static struct path *lun_pick_in(struct lun *lun, const struct group *g, const st
 				unsigned *ret_untried)
 {
 	struct path *cand[PATHS_MAX], *usable[PATHS_MAX];
-	unsigned n = 0, nusable = 0, nshunned = 0;
+	struct sel_ask ask = {
+		.par = &lun->par, .now_ns = lun->now_ns, .cand = cand, .usable = usable
+	};
+	unsigned nshunned = 0;
 
 	for (unsigned i = 0; i < g->npaths; i++) {
 		struct path *p = g->paths[i];
 
 		if (!path_is_usable(p) || cmd_has_tried(cmd, p))
 			continue;
-		usable[nusable++] = p;
+		usable[ask.nusable++] = p;
 		if (!path_has_room(p))
 			continue;
-		cand[n++] = p;
+		cand[ask.n++] = p;
 		nshunned += p->host_suspect;
 	}
-	*ret_untried += nusable;
-	if (!n)
-		return NULL;
+	*ret_untried += ask.nusable;
 	if (nshunned)
-		n = prefer_other_hosts(cand, n);
-	return lun->sel->pick(&lun->sel_state, lun->par.rr_min_io, cand, n, usable, nusable);
+		ask.n = prefer_other_hosts(cand, ask.n);
+	return ask.n ? lun->sel->pick(&lun->sel_state, &ask) : NULL;
 }
 
 /* The path for @cmd (NULL: for the elevator's next), or NULL to wait. */
@@ -310,7 +311,7 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 	if (cmd->tries++)
 		lun->stats.retries++;
 	lun->stats.cmds++;
-	sel_used(&lun->sel_state, p);
+	sel_used(&lun->sel_state, p, cmd, cmd_bytes(lun, cmd), lun->now_ns);
 	return 0;
 }
 

@@ -94,6 +94,10 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	p->state_since_ns = loop_now_ns(lun->loop);
 	p->dirty = true;
 	p->depth = 1;
+	p->numa_distance = NUMA_LOCAL_DISTANCE;
+	if (p->numa_node >= 0 && (unsigned)p->numa_node < NUMA_NODES_MAX &&
+	    lun->par.numa_distance[p->numa_node])
+		p->numa_distance = lun->par.numa_distance[p->numa_node];
 	TAILQ_INIT(&p->cmds);
 	loop_timer_init(&p->transition_timer, path_transition_over);
 	probe_init(p);
@@ -183,6 +187,8 @@ void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns)
 	if (p->inflight > p->stats.inflight_max)
 		p->stats.inflight_max = p->inflight;
 	p->inflight_bytes += bytes;
+	p->inflight_class[byte_class(cmd, bytes)]++;
+	cmd->sent_inflight = p->inflight;
 	p->last_used_ns = now_ns;
 	p->to_flush = true;
 	p->stats.cmds[cmd->op]++;
@@ -195,10 +201,16 @@ void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns)
 
 void path_account_end(struct path *p, struct cmd *cmd, uint64_t now_ns)
 {
-	assert(p->inflight > 0);
+	uint64_t bytes = cmd_bytes(p->lun, cmd);
+	unsigned class = byte_class(cmd, bytes);
+
+	assert(p->inflight > 0 && p->inflight_class[class] > 0);
+	if (cmd->outcome.verdict == V_OK || cmd->outcome.verdict == V_OK_INFO)
+		sel_hist_done(p, cmd, class, now_ns);
 	TAILQ_REMOVE(&p->cmds, cmd, inflight);
 	p->inflight--;
-	p->inflight_bytes -= cmd_bytes(p->lun, cmd);
+	p->inflight_bytes -= bytes;
+	p->inflight_class[class]--;
 	p->stats.errors[cmd->outcome.verdict]++;
 	hist_add(&p->stats.service, now_ns - cmd->sent_ns);
 	/* Whatever became of it, some of it may be in a cache. */

@@ -20,6 +20,9 @@
 
 struct lun;
 
+/* Sizes of READ and WRITE: up to 4, 16, 64, 256 KiB, larger. */
+enum { BYTE_CLASSES = 5, BYTE_CLASS_OTHER = BYTE_CLASSES };
+
 enum path_state {
 	PATH_FOUND,	    /* added, nothing known yet */
 	PATH_CHECKING,	    /* its re-entry check runs; no data before it ends */
@@ -87,6 +90,11 @@ struct path {
 	bool to_flush; /* ops->flush is due in this lun_run() */
 	unsigned inflight; /* commands at the driver */
 	uint64_t inflight_bytes;
+	unsigned inflight_class[BYTE_CLASSES + 1]; /* of inflight; the last is no data command */
+	/* What it has taken, by class (sel_hist.c); 0: nothing known. */
+	uint64_t service_ewma_ns[BYTE_CLASSES], last_done_ns;
+	bool service_stale;
+	unsigned numa_distance; /* from the memory of this process; 10 is local */
 	unsigned depth;	       /* cap in force */
 	uint64_t last_used_ns, use_seq;
 	unsigned prio;

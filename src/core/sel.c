@@ -11,6 +11,8 @@ static const struct sel_ops *const sel_kinds[SEL_NR] = {
 	[SEL_ROUND_ROBIN] = &sel_round_robin_ops,
 	[SEL_QUEUE_LENGTH] = &sel_queue_length_ops,
 	[SEL_SERVICE_TIME] = &sel_service_time_ops,
+	[SEL_HISTORICAL] = &sel_historical_ops,
+	[SEL_NUMA] = &sel_numa_ops,
 };
 
 const struct sel_ops *sel_by_kind(enum sel_kind kind)
@@ -19,14 +21,22 @@ const struct sel_ops *sel_by_kind(enum sel_kind kind)
 	return sel_kinds[kind];
 }
 
-void sel_used(struct sel_state *s, struct path *p)
+void sel_used(struct sel_state *s, struct path *p, const struct cmd *cmd, uint64_t bytes,
+	      uint64_t now_ns)
 {
-	if (s->last == p) {
-		s->used++;
-	} else {
+	unsigned class = byte_class(cmd, bytes);
+
+	if (s->last != p) {
 		s->last = p;
-		s->used = 1;
+		s->used = 0;
+		s->used_bytes = 0;
 	}
+	s->used++;
+	if (class != BYTE_CLASS_OTHER) {
+		s->used_bytes += bytes;
+		s->class = class;
+	}
+	sel_hist_sent(s, p, now_ns);
 	p->use_seq = ++s->use_seq;
 }
 
@@ -35,5 +45,6 @@ void sel_forget(struct sel_state *s, struct path *p)
 	if (s->last == p) {
 		s->last = NULL;
 		s->used = 0;
+		s->used_bytes = 0;
 	}
 }

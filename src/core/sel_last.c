@@ -3,16 +3,15 @@
 #include "core/path.h"
 #include "core/sel.h"
 
-static struct path *last_pick(struct sel_state *s, unsigned rr_min_io, struct path **cand, unsigned n,
-			      struct path **usable, unsigned nusable)
+static struct path *last_pick(struct sel_state *s, const struct sel_ask *ask)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (cand[i] == s->last)
-			return cand[i];
-	for (unsigned i = 0; i < nusable; i++)
-		if (usable[i] == s->last)
+	for (unsigned i = 0; i < ask->n; i++)
+		if (ask->cand[i] == s->last)
+			return ask->cand[i];
+	for (unsigned i = 0; i < ask->nusable; i++)
+		if (ask->usable[i] == s->last)
 			return NULL;
-	return cand[0];
+	return ask->cand[0];
 }
 
 const struct sel_ops sel_last_used_ops = { .name = "last-used", .pick = last_pick };

@@ -3,15 +3,14 @@
 #include "core/path.h"
 #include "core/sel.h"
 
-static struct path *qlen_pick(struct sel_state *s, unsigned rr_min_io, struct path **cand, unsigned n,
-			      struct path **usable, unsigned nusable)
+static struct path *qlen_pick(struct sel_state *s, const struct sel_ask *ask)
 {
-	struct path *best = cand[0];
+	struct path *best = ask->cand[0];
 
-	for (unsigned i = 1; i < n; i++)
-		if (cand[i]->inflight < best->inflight ||
-		    (cand[i]->inflight == best->inflight && cand[i]->use_seq < best->use_seq))
-			best = cand[i];
+	for (unsigned i = 1; i < ask->n; i++)
+		if (ask->cand[i]->inflight < best->inflight ||
+		    (ask->cand[i]->inflight == best->inflight && ask->cand[i]->use_seq < best->use_seq))
+			best = ask->cand[i];
 	return best;
 }
 

@@ -1,18 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sel_rr.c - each path in its turn, rr_min_io commands at a time; a full path misses its turn. */
+/*
+ * sel_rr.c - each path in its turn; a full path misses the rest of its turn.
+ *
+ * A turn is rr_min_io commands, or with rr_min_bytes as many as it takes to
+ * carry that; under rr_weight priorities it is the path's priority times as
+ * long.  A command is not cut: the one that reaches the bytes is the turn's
+ * last.
+ */
+#include "core/lun.h"
 #include "core/path.h"
 #include "core/sel.h"
 
-static struct path *rr_pick(struct sel_state *s, unsigned rr_min_io, struct path **cand, unsigned n,
-			    struct path **usable, unsigned nusable)
-{
-	struct path *best = cand[0];
+#include "base/units.h"
 
-	for (unsigned i = 0; i < n; i++) {
-		if (cand[i] == s->last && s->used < rr_min_io)
-			return cand[i];
-		if (cand[i]->use_seq < best->use_seq)
-			best = cand[i];
+static bool turn_goes_on(const struct sel_state *s, const struct lun_params *par)
+{
+	/* Products of 32 bits each. */
+	uint64_t weight = par->rr_weight == RR_PRIORITIES ? MAX(s->last->prio, 1u) : 1;
+
+	if (par->rr_min_bytes)
+		return s->used_bytes < weight * par->rr_min_bytes;
+	return s->used < weight * par->rr_min_io;
+}
+
+static struct path *rr_pick(struct sel_state *s, const struct sel_ask *ask)
+{
+	struct path *best = ask->cand[0];
+
+	for (unsigned i = 0; i < ask->n; i++) {
+		struct path *p = ask->cand[i];
+
+		if (p == s->last && turn_goes_on(s, ask->par))
+			return p;
+		if (p->use_seq < best->use_seq)
+			best = p;
 	}
 	return best;
 }

@@ -7,16 +7,15 @@
 #include "core/path.h"
 #include "core/sel.h"
 
-static struct path *service_pick(struct sel_state *s, unsigned rr_min_io, struct path **cand, unsigned n,
-				 struct path **usable, unsigned nusable)
+static struct path *service_pick(struct sel_state *s, const struct sel_ask *ask)
 {
-	struct path *best = cand[0];
+	struct path *best = ask->cand[0];
 
-	for (unsigned i = 1; i < n; i++)
-		if (cand[i]->inflight_bytes < best->inflight_bytes ||
-		    (cand[i]->inflight_bytes == best->inflight_bytes &&
-		     cand[i]->use_seq < best->use_seq))
-			best = cand[i];
+	for (unsigned i = 1; i < ask->n; i++)
+		if (ask->cand[i]->inflight_bytes < best->inflight_bytes ||
+		    (ask->cand[i]->inflight_bytes == best->inflight_bytes &&
+		     ask->cand[i]->use_seq < best->use_seq))
+			best = ask->cand[i];
 	return best;
 }
 

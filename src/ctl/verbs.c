@@ -515,9 +515,10 @@ static enum ctl_end set_selector(struct ctl_call *call)
 		if (near)
 			ctl_hint(&call->err, "did you mean %s?", near);
 		else
-			ctl_hint(&call->err, "one of %s, %s, %s, %s", sel_kind_names[0],
-				 sel_kind_names[1], sel_kind_names[2],
-				 sel_kind_names[3]);
+			ctl_hint(&call->err, "one of %s, %s, %s, %s, %s, %s",
+				 sel_kind_names[0], sel_kind_names[1],
+				 sel_kind_names[2], sel_kind_names[3],
+				 sel_kind_names[4], sel_kind_names[5]);
 		return CTL_FAILED;
 	}
 	log_notice("selector %s by lunmuxctl (was %s)", sel_kind_names[kind],
@@ -526,7 +527,7 @@ static enum ctl_end set_selector(struct ctl_call *call)
 	return setting_changed(call, "selector", json_string(sel_kind_names[kind]),
 			       json_string(sel_kind_names[old]));
 }
-_Static_assert(SEL_NR == 4, "the hint above names all selectors");
+_Static_assert(SEL_NR == 6, "the hint above names all selectors");
 
 static json_t *depth_json(unsigned depth)
 {

@@ -8,6 +8,7 @@
 #include "daemon/daemon.h"
 
 #include "base/log.h"
+#include "base/numa.h"
 #include "core/path.h"
 #include "ctl/server.h"
 
@@ -76,6 +77,11 @@ static void params_from_conf(const struct lun_conf *lc, struct lun_params *p)
 	snprintf(p->name, sizeof(p->name), "%s", lc->alias);
 	snprintf(p->wwid, sizeof(p->wwid), "%s", lc->wwid);
 	p->selector = lc->path_selector;
+	p->rr_min_io = lc->rr_min_io;
+	p->rr_min_bytes = lc->rr_min_bytes;
+	p->rr_weight = lc->rr_weight;
+	/* Without distances all paths are local, and numa is queue-length. */
+	numa_distances("/sys", numa_here(), p->numa_distance);
 	p->elevator = lc->elevator;
 	p->read_expire_ns = lc->read_expire_ns;
 	p->write_expire_ns = lc->write_expire_ns;

@@ -54,9 +54,9 @@ static const struct command commands[] = {
 	 "waited for, too.\n",
 	 0, 1, VIEW_WAIT, cmd_wait},
 	{"set", "[NAME] KEY VALUE", "change a setting until the next restart or reload",
-	 "KEY is selector (last-used, round-robin, queue-length, service-time) or "
-	 "queue_depth\n"
-	 "(a number, or auto).\n",
+	 "KEY is path_selector (last-used, round-robin, queue-length, service-time,\n"
+	 "historical-service-time, numa; selector for short) or queue_depth (a number, or\n"
+	 "auto). It takes effect at once, also while I/O runs.\n",
 	 2, 3, VIEW_SET, cmd_set},
 	{"ping", "[NAME]", "does the daemon answer?", NULL, 0, 1, VIEW_PING, cmd_show},
 	{"help", "[VERB]", "this text, or that of a verb", NULL, 0, 1, VIEW_LIST, NULL},

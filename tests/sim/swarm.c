@@ -34,6 +34,10 @@ static void draw_params(struct swarm *s, struct prng *r)
 	snprintf(p->name, sizeof(p->name), "sim");
 	p->selector = (enum sel_kind)draw(r, 0, SEL_NR - 1);
 	p->rr_min_io = (unsigned)draw(r, 1, 4);
+	p->rr_min_bytes = draw_pct(r, 30) ? draw(r, 1, 64) * 1024 : 0;
+	p->rr_weight = (enum rr_weight)draw(r, 0, RR_WEIGHT_NR - 1);
+	p->numa_distance[0] = 10;
+	p->numa_distance[1] = 21;
 	p->elevator = (enum elv_kind)draw(r, 0, ELV_NR - 1);
 	p->read_expire_ns = draw(r, 1, 500) * NS_PER_MS;
 	p->write_expire_ns = draw(r, 1, 5000) * NS_PER_MS;

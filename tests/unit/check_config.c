@@ -162,6 +162,7 @@ static const char everything[] =
 	"multipaths { multipath {\n"
 	"wwid \"1ATA     a \"\"disk\"\"\"\nalias a.B-c_9\npath /dev/sg3\npath \"/dev/a b\"\n"
 	"allow_vpd80 yes\npath_grouping_policy multibus\npath_selector \"round-robin 0\"\n"
+	"rr_min_io 7\nrr_min_bytes 192k\nrr_weight priorities\n"
 	"failback 90\nno_path_retry queue\npolling_interval 1500ms\nmax_polling_interval 2m\n"
 	"queue_depth 200\npath_depth 32\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
 	"fifo_batch 1\nwrites_starved 0\nio_timeout 7s\nsuspect_after 250ms\nread_only yes\n"
@@ -181,6 +182,9 @@ START_TEST(test_every_keyword)
 	ck_assert(lun->allow_vpd80);
 	ck_assert_int_eq(lun->path_grouping_policy, GROUP_MULTIBUS);
 	ck_assert_int_eq(lun->path_selector, SEL_ROUND_ROBIN);
+	ck_assert_uint_eq(lun->rr_min_io, 7);
+	ck_assert_uint_eq(lun->rr_min_bytes, 192 * 1024);
+	ck_assert_int_eq(lun->rr_weight, RR_PRIORITIES);
 	ck_assert_int_eq(lun->failback.kind, FAILBACK_AFTER);
 	ck_assert_uint_eq(lun->failback.after_ns, 90 * NS_PER_SEC);
 	ck_assert_int_eq(lun->no_path_retry.kind, NO_PATH_QUEUE);
@@ -429,7 +433,7 @@ static const struct bad_row {
 	/* values */
 	{ "defaults {\n  path_selector servce-time\n}",
 	  "f:2:17: path_selector \"servce-time\": not one of: last-used, round-robin, "
-	  "queue-length, service-time\n    hint: did you mean \"service-time\"?\n" },
+	  "queue-length, service-time, historical-service-time, numa\n    hint: did you mean \"service-time\"?\n" },
 	{ "defaults {\nelevator bfq\n}",
 	  "f:2:10: elevator \"bfq\": not one of: auto, deadline, fifo\n" },
 	{ "defaults {\nread_only 1\n}", "f:2:11: read_only \"1\": not yes or no\n" },
@@ -580,14 +584,14 @@ START_TEST(test_dm_words)
 	static const char text[] =
 		"defaults {\n\tuser_friendly_names yes\n\tfind_multipaths strict\n"
 		"\tpolling_interval 10\n\tpath_selector \"round-robin 0\"\n"
-		"\tpath_grouping_policy multibus\n\trr_min_io 100\n}\n"
+		"\tpath_grouping_policy multibus\n\trr_min_io_rq 100\n}\n"
 		"blacklist {\n\tdevnode \"^(ram|raw|loop)[0-9]*\"\n\tdevice {\n"
 		"\t\tvendor \"IBM\"\n\t}\n}\n"
 		"blacklist {\n}\n"
 		"devices {\n\tdevice {\n\t\tvendor \"COMPAQ  \"\n\t\tfeatures \"0\"\n\t}\n}\n"
 		"overrides {\n\tno_path_retry fail\n\tprotocol {\n\t\ttype \"scsi:fcp\"\n\t}\n}\n"
 		"multipaths {\n\tmultipath {\n\t\twwid 3600508b4000156d7\n\t\talias yellow\n"
-		"\t\tuser_friendly_names no\n\t\trr_weight priorities\n\t}\n}\n";
+		"\t\tuser_friendly_names no\n\t\trr_weight priorities\n\t\tprio_args x\n\t}\n}\n";
 	struct conf_errors errs = { 0 };
 	struct config *c = NULL;
 
@@ -599,6 +603,7 @@ START_TEST(test_dm_words)
 	for (size_t i = 0; i < errs.nmsgs; i++)
 		ck_assert(errs.msgs[i].warning);
 	ck_assert_int_eq(config_find(c, "yellow")->path_selector, SEL_ROUND_ROBIN);
+	ck_assert_int_eq(config_find(c, "yellow")->rr_weight, RR_PRIORITIES);
 	ck_assert_int_eq(config_find(c, "yellow")->no_path_retry.kind, NO_PATH_FAIL);
 	config_free(c);
 	conf_errors_clear(&errs);

@@ -16,6 +16,7 @@ START_TEST(test_round_trip)
 		{ elv_kind_names, ELV_NR },
 		{ group_policy_names, GROUP_NR },
 		{ queueing_names, QUEUEING_NR },
+		{ rr_weight_names, RR_WEIGHT_NR },
 	};
 	int i;
 
@@ -35,6 +36,10 @@ START_TEST(test_words)
 	ck_assert_int_eq(name_lookup(sel_kind_names, SEL_NR, "round-robin"), SEL_ROUND_ROBIN);
 	ck_assert_int_eq(name_lookup(sel_kind_names, SEL_NR, "queue-length"), SEL_QUEUE_LENGTH);
 	ck_assert_int_eq(name_lookup(sel_kind_names, SEL_NR, "service-time"), SEL_SERVICE_TIME);
+	ck_assert_int_eq(name_lookup(sel_kind_names, SEL_NR, "historical-service-time"),
+			 SEL_HISTORICAL);
+	ck_assert_int_eq(name_lookup(sel_kind_names, SEL_NR, "numa"), SEL_NUMA);
+	ck_assert_int_eq(name_lookup(rr_weight_names, RR_WEIGHT_NR, "priorities"), RR_PRIORITIES);
 	ck_assert_int_eq(name_lookup(elv_kind_names, ELV_NR, "auto"), ELV_AUTO);
 	ck_assert_int_eq(name_lookup(elv_kind_names, ELV_NR, "deadline"), ELV_DEADLINE);
 	ck_assert_int_eq(name_lookup(elv_kind_names, ELV_NR, "fifo"), ELV_FIFO);

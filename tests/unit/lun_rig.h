@@ -32,6 +32,10 @@ struct model {
 	bool down[8];	/* checks fail, commands fail */
 	bool stall;	/* commands take for ever (an hour) */
 	bool stall_path[8];
+	uint64_t lat_ns[8];	/* service time; 0: 100 us */
+	bool serial;		/* each path works at one command at a time */
+	uint64_t busy_until_ns[8];
+	uint64_t bytes[8];
 	uint64_t check_ns[8]; /* a check takes so long; 0: a millisecond */
 	enum access_state access[8];
 	unsigned nchecks[8], nflushes[8], news[8];
@@ -55,6 +59,8 @@ static struct model m;
 static struct loop *loop;
 static struct lun *lun;
 static struct sim_path *sps[8];
+/* Set before start(): what the driver would have filled in. */
+static void (*tweak_path)(struct path *p, unsigned i);
 
 static void model_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_fate *f)
 {
@@ -70,7 +76,16 @@ static void model_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct
 	if (m.log_len < sizeof(m.lba_log) - 32)
 		m.log_len += (size_t)snprintf(m.lba_log + m.log_len, 32, "%llu ",
 					      (unsigned long long)cmd->lba);
-	f->end_ns = m.stall || m.stall_path[sp->id] ? 3600 * NS_PER_SEC : 100 * NS_PER_US;
+	m.bytes[sp->id] += (uint64_t)cmd->nblocks * BS;
+	f->end_ns = m.lat_ns[sp->id] ? m.lat_ns[sp->id] : 100 * NS_PER_US;
+	if (m.serial) {
+		uint64_t now = loop_now_ns(loop);
+
+		m.busy_until_ns[sp->id] = MAX(m.busy_until_ns[sp->id], now) + f->end_ns;
+		f->end_ns = m.busy_until_ns[sp->id] - now;
+	}
+	if (m.stall || m.stall_path[sp->id])
+		f->end_ns = 3600 * NS_PER_SEC;
 	f->apply_ns = f->end_ns;
 	f->outcome.verdict = V_OK;
 	f->outcome.done_blocks = cmd->nblocks;
@@ -189,6 +204,8 @@ static void start(unsigned npaths, void (*tweak)(struct lun_params *))
 
 		snprintf(name, sizeof(name), "sim%u", i);
 		ck_assert_int_eq(sim_path_new(loop, name, 64, &model_ops, &m, i, &sps[i]), 0);
+		if (tweak_path)
+			tweak_path(&sps[i]->path, i);
 		ck_assert_int_eq(lun_add_path(lun, &sps[i]->path), 0);
 	}
 	run(10 * NS_PER_MS);
