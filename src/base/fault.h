@@ -25,6 +25,7 @@
 	X(PLANT_CANCEL_SENT, "plant-cancel-sent")          \
 	X(PLANT_SLOT_LEAK, "plant-slot-leak")              \
 	X(PLANT_PATH_DEPTH, "plant-path-depth")            \
+	X(PLANT_HOST_DEPTH, "plant-host-depth")            \
 	X(PLANT_ROOM_LOST, "plant-room-lost")              \
 	X(PLANT_NO_BUDGET, "plant-no-budget")              \
 	X(PLANT_RESID_IGNORED, "plant-resid-ignored")      \

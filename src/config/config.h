@@ -84,6 +84,7 @@ struct lun_conf {
 	/* How much, in which order. */
 	unsigned queue_depth; /* of the LUN; 0 = auto */
 	unsigned path_depth;  /* cap of each path; 0 = auto */
+	unsigned host_depth;  /* cap of the paths through one host; 0 = auto */
 	enum elv_kind elevator;
 	uint64_t read_expire_ns, write_expire_ns;
 	unsigned fifo_batch, writes_starved;

@@ -71,6 +71,8 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	  .def = "auto" },
 	{ "path_depth", ANYWHERE, 0, &kw_number_auto, AT(path_depth), RANGE(1, DEPTH_MAX),
 	  .def = "auto" },
+	{ "host_depth", ANYWHERE, 0, &kw_number_auto, AT(host_depth), RANGE(1, DEPTH_MAX),
+	  .def = "auto" },
 	{ "elevator", ANYWHERE, 0, &kw_words, AT(elevator), WORD_LIST(elv_kind_names),
 	  .def = "auto" },
 	{ "read_expire", ANYWHERE, 0, &kw_time, AT(read_expire_ns), RANGE(MS, MINUTE),

@@ -57,7 +57,7 @@ static void lun_notify_task(struct loop_task *t)
 
 static int lun_check_params(const struct lun_params *p)
 {
-	if (p->depth > DEPTH_MAX || p->path_depth > DEPTH_MAX)
+	if (p->depth > DEPTH_MAX || p->path_depth > DEPTH_MAX || p->host_depth > DEPTH_MAX)
 		return -EINVAL;
 	if (p->max_reqs < 1 || p->max_reqs > REQS_MAX || p->rr_min_io < 1 ||
 	    p->rr_min_bytes > 1u << 31)
@@ -324,7 +324,9 @@ void lun_get_stats(const struct lun *lun, struct lun_stats *ret)
 	ret->inflight = lun->qd.inflight;
 	ret->inflight_max = lun->qd.inflight_max;
 	ret->depth = lun->qd.limit;
+	ret->depth_max = lun->qd.max;
 	ret->depth_shrunk = lun->qd.shrunk;
+	ret->depth_hints = lun->qd.hidden;
 	ret->queued = elv_count(&lun->elv);
 	ret->ghosts = lun->ledger.ghosts;
 	ret->ghosts_now = lun->ledger.nghosts;
@@ -352,6 +354,7 @@ unsigned lun_get_groups(const struct lun *lun, struct lun_group_info *ret, unsig
 void lun_verify(struct lun *lun)
 {
 	unsigned inflight = 0, usable = 0, n = 0;
+	unsigned by_host[PATHS_MAX] = { 0 };
 	struct path *p;
 	struct cmd *cmd;
 
@@ -371,10 +374,14 @@ void lun_verify(struct lun *lun)
 		}
 		assert(k == p->inflight && bytes == p->inflight_bytes);
 		assert(memcmp(by_class, p->inflight_class, sizeof(by_class)) == 0);
+		if (p->adapter)
+			by_host[p->adapter - lun->hosts] += k;
 		inflight += k;
 		usable += path_is_usable(p);
 		n++;
 	}
+	for (unsigned i = 0; i < PATHS_MAX; i++)
+		assert(by_host[i] == (lun->hosts[i].npaths ? lun->hosts[i].inflight : 0));
 	assert(n == lun->npaths && usable == lun->nusable);
 	if (!fault_any)
 		assert(inflight == lun->qd.inflight);

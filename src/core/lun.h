@@ -53,6 +53,7 @@ struct lun_params {
 	 * path reports (the kernel counts it per LUN and nexus), DEPTH_DEFAULT if none does. */
 	unsigned depth;
 	unsigned path_depth; /* cap per path; 0 = what the path says */
+	unsigned host_depth; /* cap of all paths through one host; 0 = three quarters of its tags */
 	unsigned max_reqs;   /* requests of all clients */
 	uint64_t buffer_bytes; /* power of two */
 	uint32_t max_cmd_bytes; /* largest merged command; 0 = CMD_BYTES_MAX */
@@ -218,12 +219,12 @@ struct lun_stats {
 	uint64_t blocked;	 /* requests that waited for an overlapping write */
 	uint64_t canceled, rmw;
 	uint64_t flush_rounds, flush_skipped;
-	uint64_t depth_shrunk;
+	uint64_t depth_shrunk, depth_hints; /* times; of these by traces of what the kernel hides */
 	uint64_t overdue;	 /* commands that were out for too long */
 	uint64_t hedges, hedges_won; /* requests sent again for that; that answered first */
 	uint64_t ghosts;	 /* writes answered while a command of theirs might still land */
 	unsigned ghosts_now;
-	unsigned inflight, inflight_max, depth; /* commands at the LUN; depth in force */
+	unsigned inflight, inflight_max, depth, depth_max; /* commands at the LUN; depth in force, and when quiet */
 	unsigned queued, held_now;		 /* requests in the elevator; commands to be sent again */
 	unsigned reqs_out;			 /* requests out of the pool */
 	uint64_t buf_bytes, buf_bytes_max;

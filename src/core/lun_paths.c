@@ -61,6 +61,7 @@ void lun_update_limits(struct lun *lun)
 		lim.max_zero_blocks = limit_min(lim.max_zero_blocks, p->info.max_zero_blocks);
 		lim.caps &= p->info.caps;
 	}
+	host_update(lun);
 	lun->limits = lim;
 	lun->geo.max_cmd_blocks = lim.max_blocks;
 }
@@ -681,6 +682,7 @@ void lun_path_closed(struct lun *lun, struct path *p)
 	cmds_forget_path(lun, p);
 	flush_path_gone(lun, p);
 	sel_forget(&lun->sel_state, p);
+	host_leave(p);
 	TAILQ_REMOVE(&lun->paths, p, link);
 	lun->by_index[p->index] = NULL;
 	lun->npaths--;

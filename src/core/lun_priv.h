@@ -11,6 +11,7 @@
  *   ledger.c       which writes may still land
  *   hedge.c        overdue commands: suspect paths, requests sent again
  *   flush.c        flush rounds
+ *   host.c         what the paths of one adapter share
  *   path.c probe.c the path's state table and its checks
  */
 #ifndef CORE_LUN_PRIV_H
@@ -67,6 +68,7 @@ struct lun {
 	unsigned npaths, nusable;
 	unsigned ngood; /* usable ones without an overdue command */
 	struct path *by_index[PATHS_MAX];
+	struct host hosts[PATHS_MAX];
 	struct groups groups;
 	const struct sel_ops *sel;
 	struct sel_state sel_state;
@@ -215,6 +217,12 @@ void flush_fail_waiting(struct lun *lun, int err);
  * ends with EIO. */
 void flush_lost(struct lun *lun);
 void flush_path_gone(struct lun *lun, const struct path *p);
+
+/* host.c */
+void host_join(struct path *p);
+void host_leave(struct path *p);
+/* Which host each path belongs to, and how much each host takes. */
+void host_update(struct lun *lun);
 
 /* path.c, probe.c */
 void path_init(struct path *p, struct lun *lun, unsigned index);

@@ -69,6 +69,10 @@ bool path_is_available(const struct path *p)
 
 bool path_has_room(const struct path *p)
 {
+	const struct host *h = p->adapter;
+
+	if (h && h->depth && h->inflight >= h->depth && !fault_strikes(PLANT_HOST_DEPTH))
+		return false;
 	return !p->no_room && (p->inflight < p->depth || fault_strikes(PLANT_PATH_DEPTH));
 }
 
@@ -186,6 +190,8 @@ void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns)
 	p->inflight++;
 	if (p->inflight > p->stats.inflight_max)
 		p->stats.inflight_max = p->inflight;
+	if (p->adapter)
+		p->adapter->inflight++;
 	p->inflight_bytes += bytes;
 	p->inflight_class[byte_class(cmd, bytes)]++;
 	cmd->sent_inflight = p->inflight;
@@ -209,6 +215,8 @@ void path_account_end(struct path *p, struct cmd *cmd, uint64_t now_ns)
 		sel_hist_done(p, cmd, class, now_ns);
 	TAILQ_REMOVE(&p->cmds, cmd, inflight);
 	p->inflight--;
+	if (p->adapter)
+		p->adapter->inflight--;
 	p->inflight_bytes -= bytes;
 	p->inflight_class[class]--;
 	p->stats.errors[cmd->outcome.verdict]++;
@@ -236,6 +244,26 @@ void path_room(struct path *p)
 	if (!p->no_room || fault_strikes(PLANT_ROOM_LOST))
 		return;
 	p->no_room = false;
+	lun_dirty(p->lun);
+}
+
+void path_full(struct path *p)
+{
+	struct lun *lun = p->lun;
+
+	qdepth_hint(&lun->qd, loop_now_ns(lun->loop));
+	lun->stats.depth_shrunk = lun->qd.shrunk;
+}
+
+void path_depth(struct path *p, unsigned depth)
+{
+	if (!p->info_valid || p->info.depth == depth)
+		return;
+	log_notice("%s: the kernel takes %u commands at once now, not %u", p->name, depth, p->info.depth);
+	if (depth < p->info.depth)
+		path_full(p);
+	p->info.depth = depth;
+	lun_update_limits(p->lun);
 	lun_dirty(p->lun);
 }
 

@@ -52,6 +52,13 @@ enum path_event {
 	PEV_NR
 };
 
+/* The paths of this LUN that go through one host adapter. */
+struct host {
+	int number;
+	unsigned npaths, inflight;
+	unsigned depth; /* commands over all of them; 0: no cap */
+};
+
 struct path_stats {
 	uint64_t cmds[CMD_OP_NR], bytes_read, bytes_written;
 	uint64_t reqs;		 /* requests carried: > commands where they were merged */
@@ -96,6 +103,7 @@ struct path {
 	bool service_stale;
 	unsigned numa_distance; /* from the memory of this process; 10 is local */
 	unsigned depth;	       /* cap in force */
+	struct host *adapter;  /* NULL: none is known */
 	uint64_t last_used_ns, use_seq;
 	unsigned prio;
 	unsigned group; /* index into the LUN's groups */

@@ -48,6 +48,8 @@ struct path_info {
 	/* Where discard wants its ranges to start and end; 0 or 1 = anywhere. */
 	uint32_t discard_granularity_blocks;
 	unsigned depth; /* commands that this path takes at once; 0 = as many as the LUN's account gives */
+	/* Commands that the host adapter takes at once for all that is behind it; 0 = unknown. */
+	unsigned host_tags;
 	enum access_state access;
 	uint64_t transition_ns; /* ALUA: a transition takes no longer; 0: not told */
 	/* It says that it stands by until it is told to serve: see activate(). */
@@ -110,6 +112,12 @@ void path_room(struct path *p);
  * status, "INQUIRY: host_status 01". */
 void path_checked(struct path *p, enum check_result result, const struct path_info *info,
 		  const char *why);
+/* The LUN was full or busy a moment ago, and the kernel has kept it to itself and sent the commands
+ * again. At most a few times a second. */
+void path_full(struct path *p);
+/* The kernel takes so many commands on this path now; as path_info.depth. Fewer than before count as
+ * path_full(), too. */
+void path_depth(struct path *p, unsigned depth);
 /* The device has gone (hang-up, deleted) or is doubtful (uevent): core stops using the path and
  * checks it. Harmless at any time. @why goes into the log. */
 void path_lost(struct path *p, const char *why);

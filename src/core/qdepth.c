@@ -28,6 +28,7 @@ void qdepth_take(struct qdepth *q)
 {
 	assert(q->inflight < q->limit);
 	q->inflight++;
+	q->peak = MAX(q->peak, q->inflight);
 	if (q->inflight > q->inflight_max)
 		q->inflight_max = q->inflight;
 }
@@ -38,17 +39,34 @@ void qdepth_give(struct qdepth *q)
 	q->inflight--;
 }
 
+static void qdepth_shrink(struct qdepth *q, unsigned limit, uint64_t now_ns)
+{
+	q->changed_ns = now_ns;
+	q->peak = q->inflight;
+	if (limit < q->limit) {
+		q->limit = MAX(limit, 1u);
+		q->shrunk++;
+		q->shrunk_ns = now_ns;
+	}
+}
+
 void qdepth_full(struct qdepth *q, uint64_t now_ns)
 {
 	/* One burst of refusals is one event: what is in flight now is what the LUN bears. */
 	unsigned bears = MAX(q->inflight, 1u);
-	unsigned limit = MIN(q->limit - q->limit / 4, bears);
 
-	q->changed_ns = now_ns;
-	if (limit < q->limit) {
-		q->limit = MAX(limit, 1u);
-		q->shrunk++;
-	}
+	qdepth_shrink(q, MIN(q->limit - q->limit / 4, bears), now_ns);
+}
+
+void qdepth_hint(struct qdepth *q, uint64_t now_ns)
+{
+	/* What is in flight now says nothing: it was some time ago. */
+	unsigned tried = q->peak ? MIN(q->limit, q->peak) : q->limit;
+
+	if (q->shrunk && now_ns - q->shrunk_ns < QDEPTH_BURST_NS)
+		return;
+	q->hidden++;
+	qdepth_shrink(q, tried - (tried + 3) / 4, now_ns);
 }
 
 void qdepth_good(struct qdepth *q, uint64_t now_ns)
@@ -57,4 +75,5 @@ void qdepth_good(struct qdepth *q, uint64_t now_ns)
 		return;
 	q->limit = MIN(q->max, q->limit + MAX(1u, q->max / 8));
 	q->changed_ns = now_ns;
+	q->peak = q->inflight;
 }

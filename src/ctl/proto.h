@@ -54,8 +54,8 @@
  *   PATH            name dev driver host numa_node node_name (of the target, may be "")
  *                   state state_age_ms usable available quarantined cause (of the last
  *                   move, may be "") access tpg (target port group, -1 unknown) prio
- *                   group inflight inflight_bytes depth errors checks checks_failed
- *                   failures
+ *                   group inflight inflight_bytes depth host_inflight host_depth (null: no
+ *                   host) errors checks checks_failed failures
  *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
  */
 #ifndef CTL_PROTO_H

@@ -148,6 +148,8 @@ static json_t *snap_queue(struct ctl_server *s, const struct lun_stats *st)
 	struct jb b = jb_begin();
 
 	jb_u64(&b, "depth", st->depth);
+	/* When the LUN has not been full for a while. */
+	jb_u64(&b, "depth_max", st->depth_max);
 	/* 0: auto */
 	jb_u64(&b, "depth_configured", par->depth);
 	jb_u64(&b, "inflight", st->inflight);
@@ -237,6 +239,9 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_u64(&b, "inflight", p->inflight);
 	jb_u64(&b, "inflight_bytes", p->inflight_bytes);
 	jb_u64(&b, "depth", p->depth);
+	/* Over all paths of the LUN through its host; null: no host. 0: no cap. */
+	jb_set(&b, "host_inflight", p->adapter ? json_integer(p->adapter->inflight) : json_null());
+	jb_set(&b, "host_depth", p->adapter ? json_integer(p->adapter->depth) : json_null());
 	jb_u64(&b, "errors", path_errors(p));
 	jb_u64(&b, "checks", p->stats.checks);
 	jb_u64(&b, "checks_failed", p->stats.checks_failed);
@@ -354,6 +359,7 @@ static json_t *snap_lun_stats(struct ctl_server *s)
 	jb_u64(&b, "flush_rounds", st.flush_rounds);
 	jb_u64(&b, "flushes_skipped", st.flush_skipped);
 	jb_u64(&b, "depth_shrunk", st.depth_shrunk);
+	jb_u64(&b, "depth_hints", st.depth_hints);
 	jb_u64(&b, "depth", st.depth);
 	jb_u64(&b, "inflight", st.inflight);
 	jb_u64(&b, "inflight_max", st.inflight_max);

@@ -101,6 +101,7 @@ static void params_from_conf(const struct lun_conf *lc, struct lun_params *p)
 	p->read_only = lc->read_only;
 	p->depth = lc->queue_depth;
 	p->path_depth = lc->path_depth;
+	p->host_depth = lc->host_depth;
 	p->max_reqs = lc->max_requests;
 	p->buffer_bytes = lc->buffer_memory_bytes;
 	p->expect_paths = true; /* the rescan may find one */

@@ -65,6 +65,7 @@ static int sg_submit(struct path *p, struct cmd *cmd)
 
 static void sg_flush(struct path *p)
 {
+	sg_hidden_watch(to_sg(p));
 	sg_send_queue(to_sg(p));
 }
 
@@ -149,6 +150,7 @@ static void sg_close(struct path *p)
 
 	assert(s->state != SG_CLOSING && s->state != SG_CLOSED);
 	s->state = SG_CLOSING;
+	sg_hidden_stop(s);
 	s->stall_errno = 0;
 	loop_timer_stop(s->loop, &s->stall_timer);
 	sg_cancel_queue(s, &canceled);
@@ -175,6 +177,7 @@ static void sg_path_free(struct sg_path *s)
 	sg_close_files(s);
 	sg_io_stop(s);
 	sg_check_stop(s);
+	sg_hidden_stop(s);
 	loop_task_cancel(s->loop, &s->ended_task);
 	loop_task_cancel(s->loop, &s->close_task);
 	free(s->check.buf);
@@ -255,6 +258,7 @@ int sg_path_new(struct loop *l, const struct sg_conf *conf, const char *dev,
 	loop_task_init(&s->close_task, LOOP_COLLECT, closed);
 	sg_io_init(s);
 	sg_check_init(s);
+	sg_hidden_init(s);
 	configure(s, conf);
 	rc = sg_open_files(s, errbuf, errbuf_size);
 	if (rc < 0) {

@@ -338,6 +338,7 @@ static void make_result(struct sg_path *s, struct path_info *info)
 		*info = s->identity->info;
 		sg_alua_info(&c->facts, info);
 		info->depth = s->depth;
+		info->host_tags = sg_host_tags(s);
 	} else {
 		sg_make_info(s, info);
 		s->identity->info = *info;

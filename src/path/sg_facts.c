@@ -210,6 +210,7 @@ void sg_make_info(const struct sg_path *s, struct path_info *info)
 		      f->limits.max_xfer_blocks);
 	provisioning_limits(s, info);
 	info->depth = s->depth;
+	info->host_tags = sg_host_tags(s);
 	sg_alua_info(f, info);
 	snprintf(info->ident, sizeof(info->ident), "%s", f->ident.wwid);
 	snprintf(info->product, sizeof(info->product), "%s %s %s", f->inq.vendor,

@@ -328,6 +328,7 @@ static unsigned reap(struct sg_path *s, struct sg_file *f)
 			break;
 		}
 		n++;
+		sg_hidden_seen(s, &h);
 		result(s, slot, &h);
 	}
 	return n;

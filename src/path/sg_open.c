@@ -129,15 +129,25 @@ static int read_address(struct sg_path *s, char *errbuf, size_t size)
 	return 0;
 }
 
+unsigned sg_host_tags(const struct sg_path *s)
+{
+	long tags;
+
+	if (!sg_host_long(s->path.host, "can_queue", &tags) || tags <= 0)
+		return 0;
+	return (unsigned)MIN(tags, INT_MAX);
+}
+
 unsigned sg_depth_now(const struct sg_path *s)
 {
-	long depth = SG_DEPTH_DEFAULT, tags;
+	long depth = SG_DEPTH_DEFAULT;
+	unsigned tags = sg_host_tags(s);
 
 	if (!sg_attr_long(s->sg, "queue_depth", &depth) || depth < 1)
 		depth = SG_DEPTH_DEFAULT;
 	/* write() sleeps when the host has no tag left, and its LUs share them. */
-	if (sg_host_long(s->path.host, "can_queue", &tags) && tags > 0)
-		depth = MIN(depth, MAX(tags / 2, 1));
+	if (tags)
+		depth = MIN(depth, (long)MAX(tags / 2, 1u));
 	if (s->depth_cap)
 		depth = MIN(depth, (long)s->depth_cap);
 	return (unsigned)MIN(depth, (long)DEPTH_MAX);

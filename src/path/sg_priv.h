@@ -8,6 +8,7 @@
  *   sg_cmd.c    a core command as CDB, a result as outcome
  *   sg_check.c  the check: goes from step to step
  *   sg_steps.c  its steps, a table
+ *   sg_hidden.c looks for traces of what the kernel does not tell
  *   sg_facts.c  what a check learned, as path_info and as features
  */
 #ifndef PATH_SG_PRIV_H
@@ -203,6 +204,17 @@ struct sg_path {
 	struct sg_check check;
 	bool activate; /* the next full check asks the target to let the group serve */
 
+	/* Traces of what the kernel keeps to itself (sg_hidden.c). */
+	struct {
+		struct loop_timer timer;
+		bool based;	   /* base is of this busy time */
+		bool counted;	   /* count has been read, and is to be compared */
+		bool used;	   /* something was sent since the last look */
+		uint32_t seen;	   /* results that told an error */
+		uint32_t count, seen_then; /* ioerr_cnt, and seen when it was read */
+		int32_t base;	   /* at most so many that we have not seen */
+	} hidden;
+
 	bool sysfs_knows; /* its identity, at the first open */
 	char kobject[128]; /* the device that was opened first; "": not known */
 	bool told_eperm;
@@ -241,6 +253,8 @@ int sg_open_files(struct sg_path *s, char *errbuf, size_t size);
 void sg_close_files(struct sg_path *s);
 /* Commands at once that kernel and configuration allow now. */
 unsigned sg_depth_now(const struct sg_path *s);
+/* Commands that its host takes at once; 0 unknown. */
+unsigned sg_host_tags(const struct sg_path *s);
 
 /* --- sg_io.c --- */
 
@@ -300,6 +314,18 @@ void sg_check(struct path *p, bool full);
 void sg_check_result(struct sg_path *s, const struct sg_io_hdr *h);
 /* End a running check, once its command is back. */
 void sg_check_abort(struct sg_path *s, const char *why);
+
+/* --- sg_hidden.c --- */
+
+void sg_hidden_init(struct sg_path *s);
+void sg_hidden_stop(struct sg_path *s);
+/* A command is sent: look, as long as any are. */
+void sg_hidden_watch(struct sg_path *s);
+/* A result has come: does the kernel count it as an error? */
+static inline void sg_hidden_seen(struct sg_path *s, const struct sg_io_hdr *h)
+{
+	s->hidden.seen += h->status || h->host_status || h->driver_status;
+}
 
 /* --- sg_facts.c --- */
 

@@ -88,6 +88,21 @@ bool sg_attr_long(const char *sg, const char *attr, long *ret)
 	return sg_attr_text(sg, attr, buf, sizeof(buf)) > 0 && number(buf, ret);
 }
 
+bool sg_attr_counter(const char *sg, const char *attr, uint32_t *ret)
+{
+	unsigned long v;
+	char buf[64], *end;
+
+	if (sg_attr_text(sg, attr, buf, sizeof(buf)) <= 0)
+		return false;
+	errno = 0;
+	v = strtoul(buf, &end, 0);
+	if (end == buf || errno)
+		return false;
+	*ret = (uint32_t)v;
+	return true;
+}
+
 bool sg_host_long(int host, const char *attr, long *ret)
 {
 	char buf[64];

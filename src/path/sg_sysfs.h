@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* "/sys" and "/proc"; tests put trees of their own here. */
@@ -24,6 +25,8 @@ ssize_t sg_host_text(int host, const char *attr, char *buf, size_t size);
  * none. */
 bool sg_attr_long(const char *sg, const char *attr, long *ret);
 bool sg_host_long(int host, const char *attr, long *ret);
+/* A counter of the kernel's, written as 0x1f; false, and *ret untouched, if there is none. */
+bool sg_attr_counter(const char *sg, const char *attr, uint32_t *ret);
 /* NUMA node of the adapter, -1 unknown. */
 int sg_host_node(int host);
 

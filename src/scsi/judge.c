@@ -23,6 +23,7 @@
 
 /* Kernel include/scsi/scsi_status.h, enum scsi_host_status. */
 #define HOST_OK		   0x00
+#define HOST_ABORT	   0x05
 #define HOST_ERROR	   0x07
 #define HOST_NEXUS_FAILURE 0x11
 
@@ -30,6 +31,7 @@
 #define SAM_GOOD		 0x00
 #define SAM_CHECK_CONDITION	 0x02
 #define SAM_RESERVATION_CONFLICT 0x18
+#define SAM_TASK_SET_FULL	 0x28
 
 /* For the tables: the flags as the words of a row. */
 #define G	VF_GHOST
@@ -210,6 +212,8 @@ static const struct sense_row sense_rows[] = {
 #undef C
 #undef P
 
+/* As TASK SET FULL, but who aborts what did not run? */
+static const struct act act_full_aborted = {V_SLOW, VF_GHOST, 0};
 static const struct act act_ok = {V_OK, 0, 0};
 static const struct act act_ok_info = {V_OK_INFO, 0, 0};
 /* A CHECK CONDITION that lost its sense: over, but nobody knows how. */
@@ -260,6 +264,10 @@ static const struct act *decide(const struct scsi_result *r, const struct sense 
 	if (r->host_status == HOST_NEXUS_FAILURE ||
 	    (r->host_status == HOST_ERROR && status == SAM_RESERVATION_CONFLICT))
 		return status_act(sam_rows, SAM_RESERVATION_CONFLICT, classes);
+	/* The target's own word, passed on with an abort so that the midlayer does not try
+	 * again by itself (scsi_debug, device_qfull_result). */
+	if (r->host_status == HOST_ABORT && status == SAM_TASK_SET_FULL)
+		return &act_full_aborted;
 	if (r->host_status != HOST_OK)
 		return status_act(host_rows, r->host_status, classes);
 	if (status == SAM_CHECK_CONDITION)

@@ -81,6 +81,16 @@ static unsigned lun_depth_bound(const struct swarm *cfg)
 	return depth;
 }
 
+static unsigned host_inflight(const struct nexus *n)
+{
+	unsigned inflight = 0;
+
+	for (unsigned i = 0; i < n->w->cfg.npaths; i++)
+		if (n->w->array.nexus[i].cfg->host == n->cfg->host)
+			inflight += n->w->array.nexus[i].inflight;
+	return inflight;
+}
+
 static void check_account(struct nexus *n)
 {
 	const struct swarm *cfg = &n->w->cfg;
@@ -88,6 +98,9 @@ static void check_account(struct nexus *n)
 
 	if (n->w->array.inflight >= depth)
 		world_fail(n->w, "O4", "a command beyond the LUN's depth of %u", depth);
+	if (n->cfg->host >= 0 && host_inflight(n) >= limit_of(cfg->par.host_depth))
+		world_fail(n->w, "O4", "host %d got a command beyond its depth of %u", n->cfg->host,
+			   cfg->par.host_depth);
 	if (n->inflight >= limit_of(cap))
 		world_fail(n->w, "O4", "path %u got a command beyond its depth of %u", n->id, cap);
 }

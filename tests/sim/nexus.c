@@ -124,6 +124,7 @@ bool nexus_add(struct nexus *n)
 	snprintf(name, sizeof(name), "sim%u", n->id);
 	r = sim_path_new(n->w->loop, name, n->cfg->slots, &nexus_ops, n, n->id, &n->sp);
 	assert(r == 0);
+	n->sp->path.host = n->cfg->host;
 	n->sp->path.numa_node = (int)(n->id % 3) - 1;
 	n->good = n->streak = 0;
 	nexus_doubt(n, "it was added", false);

@@ -53,6 +53,7 @@ static void draw_params(struct swarm *s, struct prng *r)
 	p->flush_scope = draw_pct(r, 20) ? FLUSH_SCOPE_ALL : FLUSH_SCOPE_LU;
 	p->depth = draw_pct(r, 80) ? (unsigned)draw(r, 1, draw_pct(r, 50) ? 4 : 64) : 0;
 	p->path_depth = draw_pct(r, 30) ? (unsigned)draw(r, 1, 16) : 0;
+	p->host_depth = draw_pct(r, 20) ? (unsigned)draw(r, 1, 16) : 0;
 	p->max_reqs = draw_pct(r, 40) ? (unsigned)draw(r, 1, 16) : 256;
 	p->suspect_after_ns = draw_pct(r, 50) ? 0 : draw(r, 20, 5000) * NS_PER_MS;
 	p->ghost_time_ns = draw(r, 10, draw_pct(r, 50) ? 500 : 20000) * NS_PER_MS;
@@ -74,6 +75,7 @@ static void draw_path(struct swarm *s, struct swarm_path *p, struct prng *r, uns
 	p->lat_ns = draw(r, 5, 400) * NS_PER_US;
 	p->jitter_ns = draw(r, 1, 400) * NS_PER_US;
 	p->tail_ns = draw_pct(r, 30) ? draw(r, 1, 50) * NS_PER_MS : 0;
+	p->host = (int)draw(r, 0, 4) - 1;
 	p->info_on_cheap = draw_pct(r, 50);
 	p->info = (struct path_info){
 		.block_bytes = s->block_bytes,

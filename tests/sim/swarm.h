@@ -65,6 +65,7 @@ struct swarm_path {
 	unsigned slots; /* of the driver, -EAGAIN above */
 	uint64_t lat_ns, jitter_ns, tail_ns;
 	struct path_info info;
+	int host;
 	bool info_on_cheap; /* cheap checks return an info, too */
 };
 

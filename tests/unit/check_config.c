@@ -164,7 +164,7 @@ static const char everything[] =
 	"allow_vpd80 yes\npath_grouping_policy multibus\npath_selector \"round-robin 0\"\n"
 	"rr_min_io 7\nrr_min_bytes 192k\nrr_weight priorities\n"
 	"failback 90\nno_path_retry queue\npolling_interval 1500ms\nmax_polling_interval 2m\n"
-	"queue_depth 200\npath_depth 32\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
+	"queue_depth 200\npath_depth 32\nhost_depth 48\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
 	"fifo_batch 1\nwrites_starved 0\nio_timeout 7s\nsuspect_after 250ms\nread_only yes\n"
 	"direct_io off\nflush_scope lu\nghost_time 20s\nghost_policy hold-ack\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
 	"export {\nname \"my disk\"\nnbd_device /dev/nbd3\nunix /tmp/s\ntcp [::1]:99\n"
@@ -192,6 +192,7 @@ START_TEST(test_every_keyword)
 	ck_assert_uint_eq(lun->max_polling_interval_ns, 120 * NS_PER_SEC);
 	ck_assert_uint_eq(lun->queue_depth, 200);
 	ck_assert_uint_eq(lun->path_depth, 32);
+	ck_assert_uint_eq(lun->host_depth, 48);
 	ck_assert_int_eq(lun->elevator, ELV_FIFO);
 	ck_assert_uint_eq(lun->read_expire_ns, 20 * NS_PER_MS);
 	ck_assert_uint_eq(lun->write_expire_ns, 1500 * NS_PER_US);

@@ -96,6 +96,8 @@ static const struct status_case {
 	{"host 04 BAD_TARGET", 0x04, 0, SCSI_WRITE, V_FAIL, G | I, EIO},
 	{"host 02 BUS_BUSY", 0x02, 0, SCSI_WRITE, V_OTHER, G, EIO},
 	{"host 05 ABORT", 0x05, 0, SCSI_WRITE, V_OTHER, G, EIO},
+	{"host 05 ABORT of TASK SET FULL", 0x05, 0x28, SCSI_WRITE, V_SLOW, G, EIO},
+	{"host 05 ABORT of BUSY", 0x05, 0x08, SCSI_WRITE, V_OTHER, G, EIO},
 	{"host 06 PARITY", 0x06, 0, SCSI_WRITE, V_OTHER, G, EIO},
 	{"host 07 ERROR", 0x07, 0, SCSI_WRITE, V_OTHER, G | VF_STREAK, EIO},
 	{"host 07 ERROR with status 02", 0x07, 0x02, SCSI_WRITE, V_OTHER, G | VF_STREAK,

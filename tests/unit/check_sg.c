@@ -400,6 +400,69 @@ START_TEST(status_tells_holes)
 }
 END_TEST
 
+/* --- a full LUN that the kernel hides --- */
+
+/* Commands one at a time for @ns; @hidden of them are retried by the kernel; each
+ * of ours fails openly. */
+static void busy_for(uint64_t ns, int *hidden)
+{
+	uint64_t end_ns = loop_now_ns(loop) + ns;
+
+	while (loop_now_ns(loop) < end_ns) {
+		if (*hidden > 0) {
+			fake.ioerr_cnt++;
+			--*hidden;
+		}
+		fake.ioerr_cnt++;
+		run_one(make(0, CMD_READ, 0, 1));
+	}
+}
+
+START_TEST(hidden_errors_are_noticed)
+{
+	int none = 0, some = 5;
+
+	fake.ioerr_cnt = -20; /* it wraps */
+	open_good();
+	fake_sg_sense(0x28, -1, 0, 1000000, 0x0b, 0x4b, 0x03);
+	fake.delay_ns = 10 * NS_PER_MS;
+	busy_for(3 * NS_PER_SEC, &none);
+	ck_assert_uint_eq(core.fulls, 0);
+	busy_for(1500 * NS_PER_MS, &some);
+	ck_assert_uint_ge(core.fulls, 1);
+	ck_assert_uint_le(core.fulls, 2);
+	core.fulls = 0;
+	busy_for(3 * NS_PER_SEC, &none);
+	ck_assert_uint_eq(core.fulls, 0);
+	/* While we are idle others use the device: not our business. */
+	run_all(loop);
+	fake.ioerr_cnt += 100;
+	busy_for(3 * NS_PER_SEC, &none);
+	ck_assert_uint_eq(core.fulls, 0);
+	ck_assert_uint_eq(core.depths, 0);
+}
+END_TEST
+
+START_TEST(a_smaller_queue_depth_is_noticed)
+{
+	int none = 0, before = fake.queue_depth;
+
+	open_good();
+	fake_sg_sense(0x28, -1, 0, 1000000, 0x0b, 0x4b, 0x03);
+	fake.delay_ns = 10 * NS_PER_MS;
+	busy_for(1200 * NS_PER_MS, &none);
+	ck_assert_uint_eq(core.depths, 0);
+	fake.queue_depth = 2;
+	busy_for(1200 * NS_PER_MS, &none);
+	ck_assert_uint_eq(core.depths, 1);
+	ck_assert_uint_eq(core.depth, 2);
+	fake.queue_depth = before;
+	busy_for(1200 * NS_PER_MS, &none);
+	ck_assert_uint_eq(core.depths, 2);
+	ck_assert_uint_eq(core.depth, core.info.depth);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sg");
@@ -424,6 +487,8 @@ int main(void)
 	tcase_add_test(t, no_unmap_for_zeroes_without_lbprz);
 	tcase_add_test(t, write_same10_where_that_is_all);
 	tcase_add_test(t, status_tells_holes);
+	tcase_add_test(t, hidden_errors_are_noticed);
+	tcase_add_test(t, a_smaller_queue_depth_is_noticed);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

@@ -247,6 +247,8 @@ static ssize_t fake_read_file(const char *path, char *buf, size_t size)
 	};
 	size_t i;
 
+	if (strstr(path, "/device/ioerr_cnt"))
+		return snprintf(buf, size, "%#x", (unsigned)fake.ioerr_cnt);
 	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
 		const char *at = strstr(path, numbers[i].suffix);
 
@@ -492,6 +494,17 @@ void path_checked(struct path *p, enum check_result result,
 	if (info)
 		core.info = *info;
 	snprintf(core.why, sizeof(core.why), "%s", why ? why : "");
+}
+
+void path_full(struct path *p)
+{
+	core.fulls++;
+}
+
+void path_depth(struct path *p, unsigned depth)
+{
+	core.depths++;
+	core.depth = depth;
 }
 
 void path_lost(struct path *p, const char *why)

@@ -73,7 +73,7 @@ struct fake_sg {
 	/* --- the kernel --- */
 	int version_num, open_errno, claim_errno;
 	const char *block; /* sibling block device, or NULL */
-	int queue_depth, can_queue, tablesize;
+	int queue_depth, can_queue, tablesize, ioerr_cnt;
 	int write_errno; /* every write() to sg says so */
 	bool removed;
 	uint64_t write_blocks_ns; /* a write() sleeps so long */
@@ -129,7 +129,7 @@ void fake_sg_execute(struct fake_cmd *c);
 /* --- core's side --- */
 
 struct fake_core {
-	unsigned rooms, lost, closed, nchecked;
+	unsigned rooms, lost, closed, nchecked, fulls, depths, depth;
 	enum check_result result;
 	struct path_info info;
 	bool has_info;

@@ -48,6 +48,7 @@ struct model {
 	enum access_state activated; /* what that makes of a path */
 	unsigned lacks[8]; /* of caps */
 	uint32_t max_blocks;
+	unsigned host_tags;
 	uint64_t other_size[8];
 	bool other_ident[8];	/* checks tell another identity */
 	const char *stranger[8]; /* the driver itself says that it is another LUN, and why */
@@ -152,6 +153,7 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 				      .access = m.access[sp->id],
 				      .news = m.news[sp->id],
 				      .max_blocks = m.max_blocks,
+				      .host_tags = m.host_tags,
 				      .prio = m.prio[sp->id],
 				      .explicit_alua = m.explicit_alua,
 				      .transition_ns = m.transition_ns,
