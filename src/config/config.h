@@ -81,6 +81,11 @@ struct lun_conf {
 	uint64_t polling_interval_ns;
 	uint64_t max_polling_interval_ns; /* >= polling_interval_ns; 0 in the defaults: 4 x that */
 
+	/* Flapping and marginal paths; 0 = no. */
+	uint64_t flap_window_ns, err_sample_ns;
+	unsigned err_rate; /* errors in 1000 commands */
+	uint64_t marginal_ns;
+
 	/* How much, in which order. */
 	unsigned queue_depth; /* of the LUN; 0 = auto */
 	unsigned path_depth;  /* cap of each path; 0 = auto */

@@ -59,7 +59,7 @@ struct keyword {
 	const char *def; /* the built-in default as one would write it, NULL: none */
 };
 
-#define KEYWORDS_NR 38
+#define KEYWORDS_NR 42
 #define MAX_POLLING_NS (24 * 3600 * 1000000000ull) /* the longest max_polling_interval */
 extern const struct keyword keywords[KEYWORDS_NR];
 
@@ -95,6 +95,8 @@ void wwid_common_form(const char *wwid, char *buf);
 /* The types (values.c, values_special.c). */
 extern const struct kw_type kw_number, kw_number_auto, kw_yes_no, kw_words;
 extern const struct kw_type kw_time, kw_time_auto, kw_size, kw_bytes;
+/* "no" is 0 */
+extern const struct kw_type kw_time_no, kw_number_no;
 extern const struct kw_type kw_alias, kw_wwid, kw_text, kw_file, kw_paths, kw_selector, kw_grouping;
 extern const struct kw_type kw_failback, kw_no_path_retry, kw_nbd_device, kw_tcp;
 

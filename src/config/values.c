@@ -220,6 +220,44 @@ static bool time_auto_print(const struct keyword *kw, const struct lun_conf *lun
 
 const struct kw_type kw_time_auto = { .set = time_auto_set, .print = time_auto_print };
 
+static int time_no_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
+		       struct kw_why *why)
+{
+	if (strcmp(value, "no"))
+		return time_set(kw, lun, value, why);
+	*(uint64_t *)member(kw, lun) = 0;
+	return 0;
+}
+
+static bool time_no_print(const struct keyword *kw, const struct lun_conf *lun, size_t i, FILE *f)
+{
+	if (i || *(const uint64_t *)const_member(kw, lun))
+		return time_print(kw, lun, i, f);
+	fputs("no", f);
+	return true;
+}
+
+const struct kw_type kw_time_no = { .set = time_no_set, .print = time_no_print };
+
+static int number_no_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
+			 struct kw_why *why)
+{
+	if (strcmp(value, "no"))
+		return number_set(kw, lun, value, why);
+	*(unsigned *)member(kw, lun) = 0;
+	return 0;
+}
+
+static bool number_no_print(const struct keyword *kw, const struct lun_conf *lun, size_t i, FILE *f)
+{
+	if (i || *(const unsigned *)const_member(kw, lun))
+		return number_print(kw, lun, i, f);
+	fputs("no", f);
+	return true;
+}
+
+const struct kw_type kw_number_no = { .set = number_no_set, .print = number_no_print };
+
 /* --- sizes --- */
 
 static unsigned size_shift(const char *suffix)

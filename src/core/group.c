@@ -44,7 +44,7 @@ static struct group *group_for(struct groups *gs, enum group_policy policy, cons
 	if (gs->n == GROUPS_MAX)
 		return &gs->g[GROUPS_MAX - 1];
 	g = &gs->g[gs->n++];
-	g->npaths = g->nusable = 0;
+	g->npaths = g->nusable = g->ngood = 0;
 	g->prio = 0;
 	return g;
 }
@@ -53,11 +53,15 @@ static void group_rank(struct group *g)
 {
 	bool first = true;
 
-	g->nusable = 0;
-	for (unsigned i = 0; i < g->npaths; i++)
+	g->nusable = g->ngood = 0;
+	for (unsigned i = 0; i < g->npaths; i++) {
 		g->nusable += path_is_usable(g->paths[i]);
+		g->ngood += path_is_good(g->paths[i]);
+	}
 	for (unsigned i = 0; i < g->npaths; i++) {
 		if (g->nusable && !path_is_usable(g->paths[i]))
+			continue;
+		if (g->ngood && !path_is_good(g->paths[i]))
 			continue;
 		if (first || (int)g->paths[i]->prio > g->prio)
 			g->prio = (int)g->paths[i]->prio;
@@ -67,6 +71,8 @@ static void group_rank(struct group *g)
 
 static bool group_better(const struct group *a, const struct group *b)
 {
+	if (!a->ngood != !b->ngood)
+		return a->ngood > 0;
 	if (!a->nusable != !b->nusable)
 		return a->nusable > 0;
 	if (a->prio != b->prio)

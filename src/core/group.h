@@ -20,6 +20,7 @@ struct path;
 struct group {
 	int prio; /* of its best usable path; of its best path if none is usable */
 	unsigned npaths, nusable;
+	unsigned ngood; /* of the usable ones those that are not marginal */
 	struct path *paths[PATHS_MAX];
 };
 

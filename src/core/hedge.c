@@ -76,7 +76,7 @@ void overdue_cmd_ended(struct lun *lun, struct cmd *cmd)
 	if (--p->overdue)
 		return;
 	if (p->state == PATH_SUSPECT && (cmd->outcome.verdict == V_OK || cmd->outcome.verdict == V_OK_INFO))
-		path_event(p, PEV_UP, "its overdue commands have ended");
+		path_event(p, health_on_probation(p) ? PEV_MARGINAL : PEV_UP, "its overdue commands have ended");
 	probe_now(p, p->state != PATH_ACTIVE); /* it was not checked meanwhile */
 }
 
@@ -263,7 +263,7 @@ static void overdue_look_at(struct lun *lun, struct path *p)
 		if (age < overdue_limit(lun, p, cmd->op))
 			continue;
 		overdue_blame(lun, p, cmd, age);
-		if (lun->ngood)
+		if (lun->nprompt)
 			hedge_cmd(lun, cmd);
 	}
 }

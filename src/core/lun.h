@@ -47,6 +47,11 @@ struct lun_params {
 	unsigned no_path_checks;       /* NO_PATH_RETRY: that many polling intervals */
 	uint64_t polling_interval_ns;  /* between checks of a path */
 	uint64_t max_polling_interval_ns; /* back-off ends here */
+	/* Flapping and marginal paths: core/health.c. */
+	uint64_t flap_window_ns; /* in which failures are counted; 0: flapping is not looked at */
+	uint64_t err_sample_ns;	 /* in which errors are counted */
+	unsigned err_rate;	 /* so many in 1000 are too many; 0: live I/O is not looked at */
+	uint64_t marginal_ns;	 /* a marginal path stays so; longest probation */
 	enum flush_scope flush_scope; /* FLUSH_SCOPE_ALL where PATH_CAP_OWN_CACHE is set, too */
 	bool read_only;
 	/* Commands at the LUN, whatever the number of paths. 0 = auto: the largest depth that a

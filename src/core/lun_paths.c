@@ -256,6 +256,11 @@ static void lun_choose_group(struct lun *lun, struct path_news news)
 		lun_switch_group(lun, best);
 		return;
 	}
+	/* Marginal paths are used while there is nothing better, and not for a moment longer. */
+	if (!gs->g[gs->current].ngood && gs->g[best].ngood) {
+		lun_switch_group(lun, best);
+		return;
+	}
 	switch (lun->par.failback) {
 	case FAILBACK_IMMEDIATE:
 		if (!lun->by_hand || (news.rose && (int)news.path->group < gs->current))
@@ -568,13 +573,13 @@ static void lun_rank_paths(struct lun *lun)
 	struct path *p, *q;
 	bool any_suspect = false;
 
-	lun->ngood = lun->nusable = 0;
+	lun->nprompt = lun->nusable = 0;
 	TAILQ_FOREACH (p, &lun->paths, link) {
-		lun->ngood += p->state == PATH_ACTIVE;
+		lun->nprompt += p->state == PATH_ACTIVE || p->state == PATH_MARGINAL;
 		any_suspect |= p->state == PATH_SUSPECT;
 	}
 	TAILQ_FOREACH (p, &lun->paths, link) {
-		p->last_resort = !lun->ngood && p->state == PATH_SUSPECT;
+		p->last_resort = !lun->nprompt && p->state == PATH_SUSPECT;
 		p->host_suspect = false;
 		if (any_suspect && p->host >= 0)
 			TAILQ_FOREACH (q, &lun->paths, link)
@@ -719,6 +724,7 @@ int lun_reinstate_path(struct lun *lun, struct path *p)
 		path_event(p, PEV_ENABLE, "reinstated by the administrator");
 	else
 		probe_now(p, p->state != PATH_ACTIVE);
+	health_forgive(p);
 	return 0;
 }
 

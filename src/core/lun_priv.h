@@ -12,6 +12,7 @@
  *   hedge.c        overdue commands: suspect paths, requests sent again
  *   flush.c        flush rounds
  *   host.c         what the paths of one adapter share
+ *   health.c       flapping, failing and crawling paths
  *   path.c probe.c the path's state table and its checks
  */
 #ifndef CORE_LUN_PRIV_H
@@ -66,7 +67,7 @@ struct lun {
 
 	struct path_list paths; /* all, in the order they were added */
 	unsigned npaths, nusable;
-	unsigned ngood; /* usable ones without an overdue command */
+	unsigned nprompt; /* usable ones without an overdue command */
 	struct path *by_index[PATHS_MAX];
 	struct host hosts[PATHS_MAX];
 	struct groups groups;
@@ -218,6 +219,20 @@ void flush_fail_waiting(struct lun *lun, int err);
 void flush_lost(struct lun *lun);
 void flush_path_gone(struct lun *lun, const struct path *p);
 
+/* health.c */
+void health_init(struct path *p);
+void health_stop(struct path *p);
+/* It moved to PATH_FAILED. */
+void health_failed(struct path *p);
+/* VF_MARGINAL: when it returns, on a long probation. */
+void health_distrust(struct path *p);
+/* The administrator trusts it. */
+void health_forgive(struct path *p);
+/* Its check says that it serves: is it on probation (which starts now if one is due)? */
+bool health_on_probation(struct path *p);
+/* A command has ended; may make the path marginal. */
+void health_io(struct path *p, const struct cmd *cmd);
+
 /* host.c */
 void host_join(struct path *p);
 void host_leave(struct path *p);
@@ -238,6 +253,8 @@ void probe_init(struct path *p);
 void probe_stop(struct path *p);
 /* Check soon: @full before data may flow. */
 void probe_now(struct path *p, bool full);
+/* A probation is over: a full check, beside data if there is nothing better. */
+void probe_reenter(struct path *p);
 void probe_reschedule(struct path *p);
 /* What a running check finds is out of date: it brings nothing back, another one follows. */
 void probe_doubt(struct path *p);

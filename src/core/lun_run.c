@@ -203,7 +203,7 @@ static unsigned prefer_other_hosts(struct path **cand, unsigned n)
 }
 
 static struct path *lun_pick_in(struct lun *lun, const struct group *g, const struct cmd *cmd,
-				unsigned *ret_untried)
+				bool good, unsigned *ret_untried)
 {
 	struct path *cand[PATHS_MAX], *usable[PATHS_MAX];
 	struct sel_ask ask = {
@@ -214,7 +214,7 @@ static struct path *lun_pick_in(struct lun *lun, const struct group *g, const st
 	for (unsigned i = 0; i < g->npaths; i++) {
 		struct path *p = g->paths[i];
 
-		if (!path_is_usable(p) || cmd_has_tried(cmd, p))
+		if (!path_is_usable(p) || path_is_good(p) != good || cmd_has_tried(cmd, p))
 			continue;
 		usable[ask.nusable++] = p;
 		if (!path_has_room(p))
@@ -231,6 +231,7 @@ static struct path *lun_pick_in(struct lun *lun, const struct group *g, const st
 /* The path for @cmd (NULL: for the elevator's next), or NULL to wait. */
 struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd)
 {
+	const struct group *current = &lun->groups.g[MAX(lun->groups.current, 0)];
 	unsigned untried = 0;
 	struct path *p;
 
@@ -240,17 +241,21 @@ struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd)
 		return path_is_usable(cmd->pin) && path_has_room(cmd->pin) ? cmd->pin : NULL;
 	if (cmd && cmd->prefer && path_is_usable(cmd->prefer) && path_has_room(cmd->prefer))
 		return cmd->prefer;
-	p = lun_pick_in(lun, &lun->groups.g[lun->groups.current], cmd, &untried);
-	if (p || !cmd || untried)
-		return p;
-	/* Every path of the current group has sent this command away: another group. */
-	for (unsigned i = 0; i < lun->groups.n && !p && !untried; i++)
-		if ((int)i != lun->groups.current)
-			p = lun_pick_in(lun, &lun->groups.g[i], cmd, &untried);
-	if (p || untried)
-		return p;
+	/* Those that are good first; marginal ones when none of these is left for this command. */
+	for (int good = 1; good >= 0; good--) {
+		p = lun_pick_in(lun, current, cmd, good, &untried);
+		/* Every path of the current group has sent this command away: another group. */
+		for (unsigned i = 0; cmd && i < lun->groups.n && !p && !untried; i++)
+			if ((int)i != lun->groups.current)
+				p = lun_pick_in(lun, &lun->groups.g[i], cmd, good, &untried);
+		if (p || untried)
+			return p;
+	}
+	if (!cmd)
+		return NULL;
 	/* Every usable path has: they all start over (the budget of attempts ends it). */
-	return lun_pick_in(lun, &lun->groups.g[lun->groups.current], NULL, &untried);
+	p = lun_pick_in(lun, current, NULL, true, &untried);
+	return p || untried ? p : lun_pick_in(lun, current, NULL, false, &untried);
 }
 
 /* --- dispatch --------------------------------------------------------------------- */

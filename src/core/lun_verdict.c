@@ -291,6 +291,8 @@ static void act_news(struct lun *lun, struct cmd *cmd, const char *why)
 	} else if (flags & VF_CACHE) {
 		log_warn("%s: the LUN may have lost its cache: %s", p->name, why);
 	}
+	if (flags & VF_MARGINAL)
+		health_distrust(p);
 	if (!(flags & (VF_IDENTITY | VF_ALUA | VF_MODE)) || fault_strikes(PLANT_ATTENTION))
 		return;
 	log_info("%s: check: %s", p->name, why);
@@ -329,6 +331,7 @@ void lun_act(struct lun *lun, struct cmd *cmd)
 	ledger_ended(lun, cmd);
 	overdue_cmd_ended(lun, cmd);
 	lun_measure_gap(lun);
+	health_io(p, cmd);
 	if (v != V_OK || cmd->outcome.flags)
 		outcome_text(cmd, why, sizeof(why));
 	if (cmd->outcome.flags)

@@ -3,20 +3,20 @@
  * path.c - one path: its state table, its part of the account, what drivers
  * call.
  *
- *               CHECK     UP      STANDBY  UNAVAIL  TRANSIT  SUSPECT  DOWN    DISABLE   ENABLE  REMOVE
- *   found       checking  active  standby  unavail. trans.   suspect  failed  disabled  -       gone
- *   checking    -         active  standby  unavail. trans.   suspect  failed  disabled  -       gone
- *   active      checking  -       standby  unavail. trans.   suspect  failed  disabled  -       gone
- *   standby     checking  active  -        unavail. trans.   suspect  failed  disabled  -       gone
- *   unavailable checking  active  standby  -        trans.   suspect  failed  disabled  -       gone
- *   transition. checking  active  standby  unavail. -        suspect  failed  disabled  -       gone
- *   suspect     checking  active  standby  unavail. trans.   -        failed  disabled  -       gone
- *   failed      -         active  standby  unavail. trans.   suspect  -       disabled  -       gone
- *   marginal    checking  active  standby  unavail. trans.   suspect  failed  disabled  -       gone
- *   disabled    -         -       -        -        -        -        -       -         found   gone
- *   gone        -         -       -        -        -        -        -       -         -       -
+ *               CHECK     UP      STANDBY  UNAVAIL  TRANSIT  SUSPECT  MARGINAL  DOWN    DISABLE   ENABLE  REMOVE
+ *   found       checking  active  standby  unavail. trans.   suspect  marginal  failed  disabled  -       gone
+ *   checking    -         active  standby  unavail. trans.   suspect  marginal  failed  disabled  -       gone
+ *   active      checking  -       standby  unavail. trans.   suspect  marginal  failed  disabled  -       gone
+ *   standby     checking  active  -        unavail. trans.   suspect  marginal  failed  disabled  -       gone
+ *   unavailable checking  active  standby  -        trans.   suspect  marginal  failed  disabled  -       gone
+ *   transition. checking  active  standby  unavail. -        suspect  marginal  failed  disabled  -       gone
+ *   suspect     checking  active  standby  unavail. trans.   -        marginal  failed  disabled  -       gone
+ *   failed      -         active  standby  unavail. trans.   suspect  marginal  -       disabled  -       gone
+ *   marginal    checking  active  standby  unavail. trans.   suspect  -         failed  disabled  -       gone
+ *   disabled    -         -       -        -        -        -        -         -       -         found   gone
+ *   gone        -         -       -        -        -        -        -         -       -         -       -
  *
- * UP of a path with an overdue command is SUSPECT.
+ * UP and MARGINAL of a path with an overdue command are SUSPECT.
  */
 #include "core/lun_priv.h"
 
@@ -27,39 +27,48 @@
 #define STAY PATH_STATE_NR
 
 static const uint8_t path_moves[PATH_STATE_NR][PEV_NR] = {
-#define ROW(check, up, standby, unavail, trans, suspect, down, disable, enable)                    \
+#define ROW(check, up, standby, unavail, trans, suspect, marginal, down, disable, enable)          \
 	{                                                                                          \
 		[PEV_CHECK] = (check), [PEV_UP] = (up), [PEV_STANDBY] = (standby),                 \
 		[PEV_UNAVAILABLE] = (unavail), [PEV_TRANSITIONING] = (trans),                      \
-		[PEV_SUSPECT] = (suspect), [PEV_DOWN] = (down),                                    \
+		[PEV_SUSPECT] = (suspect), [PEV_MARGINAL] = (marginal), [PEV_DOWN] = (down),       \
 		[PEV_DISABLE] = (disable), [PEV_ENABLE] = (enable), [PEV_REMOVE] = PATH_GONE,      \
 	}
 	[PATH_FOUND] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
-			   PATH_TRANSITIONING, PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_CHECKING] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			      PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_ACTIVE] = ROW(PATH_CHECKING, STAY, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			    PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_STANDBY] = ROW(PATH_CHECKING, PATH_ACTIVE, STAY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			     PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_UNAVAILABLE] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, STAY, PATH_TRANSITIONING,
-				 PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_TRANSITIONING] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, STAY,
-				   PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
+			PATH_TRANSITIONING, PATH_SUSPECT, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_CHECKING] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
+			PATH_TRANSITIONING, PATH_SUSPECT, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_ACTIVE] = ROW(PATH_CHECKING, STAY, PATH_STANDBY, PATH_UNAVAILABLE,
+			PATH_TRANSITIONING, PATH_SUSPECT, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_STANDBY] = ROW(PATH_CHECKING, PATH_ACTIVE, STAY, PATH_UNAVAILABLE,
+			PATH_TRANSITIONING, PATH_SUSPECT, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_UNAVAILABLE] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, STAY,
+			PATH_TRANSITIONING, PATH_SUSPECT, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_TRANSITIONING] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
+			STAY, PATH_SUSPECT, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
 	[PATH_SUSPECT] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
-			     PATH_TRANSITIONING, STAY, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_FAILED] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE, PATH_TRANSITIONING,
-			    PATH_SUSPECT, STAY, PATH_DISABLED, STAY),
+			PATH_TRANSITIONING, STAY, PATH_MARGINAL,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_FAILED] = ROW(STAY, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
+			PATH_TRANSITIONING, PATH_SUSPECT, PATH_MARGINAL,
+			STAY, PATH_DISABLED, STAY),
 	[PATH_MARGINAL] = ROW(PATH_CHECKING, PATH_ACTIVE, PATH_STANDBY, PATH_UNAVAILABLE,
-			      PATH_TRANSITIONING, PATH_SUSPECT, PATH_FAILED, PATH_DISABLED, STAY),
-	[PATH_DISABLED] = ROW(STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, PATH_FOUND),
-	[PATH_GONE] = { STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY },
+			PATH_TRANSITIONING, PATH_SUSPECT, STAY,
+			PATH_FAILED, PATH_DISABLED, STAY),
+	[PATH_DISABLED] = ROW(STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, PATH_FOUND),
+	[PATH_GONE] = { STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY, STAY },
 #undef ROW
 };
 
 bool path_is_usable(const struct path *p)
 {
-	return p->state == PATH_ACTIVE || p->last_resort;
+	return p->state == PATH_ACTIVE || p->state == PATH_MARGINAL || p->last_resort;
 }
 
 bool path_is_available(const struct path *p)
@@ -105,6 +114,7 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	TAILQ_INIT(&p->cmds);
 	loop_timer_init(&p->transition_timer, path_transition_over);
 	probe_init(p);
+	health_init(p);
 }
 
 static void path_log_move(const struct path *p, enum path_state from, const char *why)
@@ -136,7 +146,7 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 	ev = path_judge_transition(p, ev);
 	if (ev == PEV_DOWN)
 		probe_doubt(p);
-	if (ev == PEV_UP && p->overdue)
+	if ((ev == PEV_UP || ev == PEV_MARGINAL) && p->overdue)
 		ev = PEV_SUSPECT;
 	to = path_moves[from][ev];
 	if (to == STAY)
@@ -150,6 +160,7 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 	switch (to) {
 	case PATH_FAILED:
 		p->stats.failures++;
+		health_failed(p);
 		probe_reschedule(p);
 		break;
 	case PATH_FOUND:
@@ -158,9 +169,11 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 		break;
 	case PATH_DISABLED:
 		probe_stop(p);
+		health_stop(p);
 		break;
 	case PATH_GONE:
 		probe_stop(p);
+		health_stop(p);
 		path_start_close(p);
 		break;
 	case PATH_TRANSITIONING:

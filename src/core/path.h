@@ -45,6 +45,7 @@ enum path_event {
 	PEV_UNAVAILABLE,
 	PEV_TRANSITIONING,
 	PEV_SUSPECT,	    /* a command is overdue */
+	PEV_MARGINAL,	    /* check: serves data, but is on probation; live I/O: does it badly */
 	PEV_DOWN,	    /* check failed, command said V_FAIL, device lost */
 	PEV_DISABLE,	    /* administrator, or identity */
 	PEV_ENABLE,	    /* administrator */
@@ -57,6 +58,19 @@ struct host {
 	int number;
 	unsigned npaths, inflight;
 	unsigned depth; /* commands over all of them; 0: no cap */
+};
+
+/* How far it is trusted: private to health.c. */
+struct path_health {
+	unsigned nfails, level; /* failures in the window; probations so far */
+	uint64_t first_fail_ns, failed_ns;
+	uint64_t owed_ns, until_ns; /* probation: to come, and running until then */
+	uint64_t sample_ns;	    /* n commands since then, of which were errors */
+	unsigned n, errors;
+	unsigned lat_n, ncrawls;
+	uint64_t lat_sum_ns, lat_mean_ns, lat_ns; /* being measured; the last mean, and when */
+	char why[96];
+	struct loop_timer timer;
 };
 
 struct path_stats {
@@ -114,6 +128,7 @@ struct path {
 	/* Service time of READ and WRITE: smoothed, and its mean deviation (as RFC 6298 does). */
 	uint64_t srv_ns, srv_dev_ns;
 	struct path_stats stats;
+	struct path_health health;
 
 	/* --- private to path.c, probe.c and lun_paths.c ---------------------------- */
 	/* When the groups were made last. */
@@ -131,13 +146,21 @@ struct path {
 	bool close_started, closed;
 };
 
+/* Commands may be sent: active or marginal. */
 bool path_is_usable(const struct path *p);
+/* Usable, and not only if nothing better is left. */
+static inline bool path_is_good(const struct path *p)
+{
+	return p->state == PATH_ACTIVE;
+}
 bool path_is_available(const struct path *p);
 /* Usable and below its cap. */
 bool path_has_room(const struct path *p);
 /* The one place that moves a path: looks the move up, asserts on an impossible one, logs it once
  * with @why, starts and stops what the new state needs, tells the LUN. */
 void path_event(struct path *p, enum path_event ev, const char *why);
+/* Rest of its probation; 0 if it is on none. */
+uint64_t health_left_ns(const struct path *p);
 const char *path_state_name(enum path_state s);
 const char *access_state_name(enum access_state s);
 

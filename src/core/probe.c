@@ -30,7 +30,7 @@ static void probe_start(struct path *p, bool full)
 static void probe_due(struct loop_timer *t)
 {
 	struct path *p = container_of(t, struct path, probe_timer);
-	bool full = p->probe_again_full || p->state != PATH_ACTIVE;
+	bool full = p->probe_again_full || !path_is_usable(p);
 
 	/* A check might hang as well, or stop the process at a host without a tag. */
 	if (p->overdue)
@@ -61,6 +61,15 @@ void probe_now(struct path *p, bool full)
 	p->probe_again = true;
 	p->probe_again_full |= full;
 	/* From the loop, not from inside the driver's own call. */
+	if (!p->probe_running)
+		loop_timer_in(p->lun->loop, &p->probe_timer, 0);
+}
+
+void probe_reenter(struct path *p)
+{
+	if (p->state != PATH_MARGINAL)
+		return;
+	p->probe_again = p->probe_again_full = true;
 	if (!p->probe_running)
 		loop_timer_in(p->lun->loop, &p->probe_timer, 0);
 }
@@ -122,16 +131,17 @@ static void probe_quarantine(struct path *p, const char *why)
 
 static void probe_good(struct path *p, const struct path_info *info)
 {
+	enum path_event ev = info ? probe_event_for(info->access) : PEV_UP;
 	struct lun *lun = p->lun;
 	char buf[160];
 	const char *mismatch;
 
 	/* Where there is work, that has to prove it. */
-	if (p->state == PATH_ACTIVE && !lun->qd.inflight)
+	if (path_is_usable(p) && !lun->qd.inflight)
 		lun_path_proven(lun);
 	if (!info) {
 		/* A cheap check cannot bring a path back. */
-		if (p->state != PATH_ACTIVE)
+		if (!path_is_usable(p))
 			p->probe_again = p->probe_again_full = true;
 		return;
 	}
@@ -157,9 +167,12 @@ static void probe_good(struct path *p, const struct path_info *info)
 	p->info_valid = true;
 	p->prio = info->prio;
 	lun_learn(lun, info);
-	if (p->state == PATH_ACTIVE)
+	if (path_is_usable(p))
 		lun_path_changed(lun, p); /* priority or limits may be new */
-	path_event(p, probe_event_for(info->access), access_state_name(info->access));
+	if (ev == PEV_UP && health_on_probation(p))
+		path_event(p, PEV_MARGINAL, p->health.why);
+	else
+		path_event(p, ev, access_state_name(info->access));
 }
 
 /* What is said once is taken whatever becomes of the path. */

@@ -55,7 +55,7 @@
  *                   state state_age_ms usable available quarantined cause (of the last
  *                   move, may be "") access tpg (target port group, -1 unknown) prio
  *                   group inflight inflight_bytes depth host_inflight host_depth (null: no
- *                   host) errors checks checks_failed failures
+ *                   host) errors checks checks_failed failures probation_ms (that are left)
  *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
  */
 #ifndef CTL_PROTO_H

@@ -246,6 +246,8 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_u64(&b, "checks", p->stats.checks);
 	jb_u64(&b, "checks_failed", p->stats.checks_failed);
 	jb_u64(&b, "failures", p->stats.failures);
+	/* 0: it is on none. */
+	jb_u64(&b, "probation_ms", (health_left_ns(p) + NS_PER_MS - 1) / NS_PER_MS);
 	return jb_end(&b);
 }
 

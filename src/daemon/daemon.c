@@ -94,6 +94,10 @@ static void params_from_conf(const struct lun_conf *lc, struct lun_params *p)
 	p->no_path_checks = lc->no_path_retry.checks;
 	p->polling_interval_ns = lc->polling_interval_ns;
 	p->max_polling_interval_ns = lc->max_polling_interval_ns;
+	p->flap_window_ns = lc->marginal_ns ? lc->flap_window_ns : 0;
+	p->err_sample_ns = lc->err_sample_ns;
+	p->err_rate = lc->err_sample_ns && lc->marginal_ns ? lc->err_rate : 0;
+	p->marginal_ns = lc->marginal_ns;
 	p->flush_scope = lc->flush_scope == CONF_FLUSH_ALL ? FLUSH_SCOPE_ALL : FLUSH_SCOPE_LU;
 	p->suspect_after_ns = lc->suspect_after_ns;
 	p->ghost_time_ns = lc->ghost_time_ns;

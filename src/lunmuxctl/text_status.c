@@ -70,7 +70,7 @@ static void put_state(const json_t *lun, FILE *f, bool colour)
 static void add_path_row(struct table *t, const json_t *p)
 {
 	char name[CELL_BYTES], dev[CELL_BYTES], state[CELL_BYTES], cause[CELL_BYTES],
-		age[HUMAN_BYTES];
+		age[HUMAN_BYTES], left[HUMAN_BYTES];
 	char access[CELL_BYTES];
 	const char *base;
 
@@ -88,8 +88,13 @@ static void add_path_row(struct table *t, const json_t *p)
 		  (unsigned long long)get_u64(p, "depth"));
 	table_add(t, get_u64(p, "errors") ? TONE_WARN : TONE_PLAIN, "errors=%llu",
 		  (unsigned long long)get_u64(p, "errors"));
-	table_add(t, TONE_PLAIN, "for %s",
-		  human_age_ms(get_u64(p, "state_age_ms"), age));
+	if (get_u64(p, "probation_ms"))
+		table_add(t, TONE_WARN, "for %s, probation %s",
+			  human_age_ms(get_u64(p, "state_age_ms"), age),
+			  human_age_ms(get_u64(p, "probation_ms"), left));
+	else
+		table_add(t, TONE_PLAIN, "for %s",
+			  human_age_ms(get_u64(p, "state_age_ms"), age));
 	/* An active path's cause is that it is active. */
 	if (strcmp(state, "active") && get_cause(p, cause, sizeof(cause))[0])
 		table_add(t, TONE_PLAIN, "(%.*s)", CELL_BYTES - 4, cause);

@@ -50,6 +50,10 @@ static void draw_params(struct swarm *s, struct prng *r)
 	p->no_path_checks = (unsigned)draw(r, 1, 12);
 	p->polling_interval_ns = draw(r, 20, 1000) * NS_PER_MS;
 	p->max_polling_interval_ns = p->polling_interval_ns * draw(r, 1, 4);
+	p->flap_window_ns = draw_pct(r, 20) ? 0 : draw(r, 1, 10000) * NS_PER_MS;
+	p->err_sample_ns = draw(r, 1, 10000) * NS_PER_MS;
+	p->err_rate = draw_pct(r, 50) ? 0 : (unsigned)draw(r, 1, 500);
+	p->marginal_ns = draw(r, 1, 3000) * NS_PER_MS;
 	p->flush_scope = draw_pct(r, 20) ? FLUSH_SCOPE_ALL : FLUSH_SCOPE_LU;
 	p->depth = draw_pct(r, 80) ? (unsigned)draw(r, 1, draw_pct(r, 50) ? 4 : 64) : 0;
 	p->path_depth = draw_pct(r, 30) ? (unsigned)draw(r, 1, 16) : 0;

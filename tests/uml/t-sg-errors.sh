@@ -10,7 +10,9 @@
 need lunmuxd lunmuxctl nbd-client fio sg_reset qemu-io jq
 
 sdebug_load 4 || die "scsi_debug with four hosts"
-lunmux_serve db01 "io_timeout 1s"
+# So many errors would make all paths marginal.
+lunmux_serve db01 "io_timeout 1s
+	marginal_path_err_sample_time no"
 nbd_attach /dev/nbd0 "$sock" db01 -C 4 || die "nbd-client attaches"
 
 # inject WHAT OPTS EVERY_NTH: one in so many commands, of all paths together, ends as scsi_debug's opts say. Sets retries.

@@ -9,7 +9,8 @@
 need lunmuxd lunmuxctl nbd-client fio jq
 
 sdebug_load 4 || die "scsi_debug with four hosts"
-lunmux_serve db01
+# What is slow here is the machine.
+lunmux_serve db01 "marginal_path_err_sample_time no"
 nbd_attach /dev/nbd0 "$sock" db01 -C 4 || die "nbd-client attaches"
 writer_start /dev/nbd0
 counts_mark

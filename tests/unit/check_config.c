@@ -164,6 +164,8 @@ static const char everything[] =
 	"allow_vpd80 yes\npath_grouping_policy multibus\npath_selector \"round-robin 0\"\n"
 	"rr_min_io 7\nrr_min_bytes 192k\nrr_weight priorities\n"
 	"failback 90\nno_path_retry queue\npolling_interval 1500ms\nmax_polling_interval 2m\n"
+	"marginal_path_double_failed_time no\nmarginal_path_err_sample_time 30\n"
+	"marginal_path_err_rate_threshold 10\nmarginal_path_err_recheck_gap_time 300\n"
 	"queue_depth 200\npath_depth 32\nhost_depth 48\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
 	"fifo_batch 1\nwrites_starved 0\nio_timeout 7s\nsuspect_after 250ms\nread_only yes\n"
 	"direct_io off\nflush_scope lu\nghost_time 20s\nghost_policy hold-ack\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
@@ -190,6 +192,10 @@ START_TEST(test_every_keyword)
 	ck_assert_int_eq(lun->no_path_retry.kind, NO_PATH_QUEUE);
 	ck_assert_uint_eq(lun->polling_interval_ns, 1500 * NS_PER_MS);
 	ck_assert_uint_eq(lun->max_polling_interval_ns, 120 * NS_PER_SEC);
+	ck_assert_uint_eq(lun->flap_window_ns, 0);
+	ck_assert_uint_eq(lun->err_sample_ns, 30 * NS_PER_SEC);
+	ck_assert_uint_eq(lun->err_rate, 10);
+	ck_assert_uint_eq(lun->marginal_ns, 300 * NS_PER_SEC);
 	ck_assert_uint_eq(lun->queue_depth, 200);
 	ck_assert_uint_eq(lun->path_depth, 32);
 	ck_assert_uint_eq(lun->host_depth, 48);

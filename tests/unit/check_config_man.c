@@ -51,9 +51,11 @@ static void check_range(const struct keyword *kw, const char *item)
 {
 	char range[80] = "";
 
-	if (kw->type == &kw_number || kw->type == &kw_number_auto)
+	if (kw->type == &kw_number || kw->type == &kw_number_auto ||
+	    kw->type == &kw_number_no)
 		snprintf(range, sizeof(range), "%d to %d", (int)kw->min, (int)kw->max);
-	else if (kw->type == &kw_time || kw->type == &kw_time_auto)
+	else if (kw->type == &kw_time || kw->type == &kw_time_auto ||
+		 kw->type == &kw_time_no)
 		snprintf(range, sizeof(range), "%s to %s", time_text(kw->min).s,
 			 time_text(kw->max).s);
 	ck_assert_msg(strstr(item, range) != NULL, "%s: its range is %s", kw->name, range);

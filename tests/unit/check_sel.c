@@ -62,6 +62,7 @@ static void one_by_one(unsigned n, uint32_t nblocks)
 static void historical(struct lun_params *p)
 {
 	p->selector = SEL_HISTORICAL;
+	p->err_rate = 0; /* no path becomes marginal */
 	p->depth = 32;
 	p->polling_interval_ns = p->max_polling_interval_ns = 60 * NS_PER_SEC;
 }

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * health.c - how far a path is trusted: flapping, failing, crawling.
+ *
+ * A path that has failed HEALTH_FLAPS times within flap_window_ns comes back on
+ * probation: its checks are good, it is PATH_MARGINAL, and carries data only if
+ * nothing better is left.  A probation lasts one polling interval, twice as long
+ * with each further failure, and marginal_ns at most; without a failure for
+ * flap_window_ns + marginal_ns all is forgotten.
+ *
+ * Live I/O is the other judge: so many errors in a thousand commands, or a mean
+ * service time HEALTH_CRAWL times that of the best other path of its group, make a
+ * path marginal for marginal_ns; then it starts afresh.
+ *
+ * This decides how long and why; the moves are path.c's, the checks probe.c's.
+ */
+#include "core/lun_priv.h"
+
+#include <stdio.h>
+
+#define HEALTH_FLAPS 3u
+/* Errors count only if they are not a few by chance. */
+#define HEALTH_ERRORS_MIN 8u
+#define HEALTH_SAMPLES 64u /* READs and WRITEs of which a mean is made */
+#define HEALTH_CRAWL 8u
+#define HEALTH_CRAWLS 2u /* means in a row: one may be a hiccup */
+#define HEALTH_CRAWL_MIN_NS (2 * NS_PER_MS) /* quicker than that is no crawl */
+
+static uint64_t now_ns(const struct path *p)
+{
+	return loop_now_ns(p->lun->loop);
+}
+
+static void health_due(struct loop_timer *t)
+{
+	probe_reenter(container_of(t, struct path, health.timer));
+}
+
+void health_init(struct path *p)
+{
+	loop_timer_init(&p->health.timer, health_due);
+}
+
+void health_stop(struct path *p)
+{
+	loop_timer_stop(p->lun->loop, &p->health.timer);
+}
+
+void health_forgive(struct path *p)
+{
+	struct path_health *h = &p->health;
+
+	health_stop(p);
+	h->nfails = h->level = h->n = h->errors = h->lat_n = h->ncrawls = 0;
+	h->owed_ns = h->until_ns = 0;
+}
+
+/* The next probation is at least so long; it starts when the path answers again. */
+static void health_owe(struct path *p, uint64_t ns)
+{
+	p->health.owed_ns = MAX(p->health.owed_ns, ns);
+}
+
+void health_failed(struct path *p)
+{
+	const struct lun_params *par = &p->lun->par;
+	struct path_health *h = &p->health;
+	uint64_t now = now_ns(p), quiet_since = MAX(h->failed_ns, h->until_ns), ns;
+
+	if (!par->flap_window_ns || !p->info_valid)
+		return;
+	if (now > quiet_since && now - quiet_since >= par->flap_window_ns + par->marginal_ns)
+		h->level = 0;
+	if (!h->nfails || now - h->first_fail_ns >= par->flap_window_ns) {
+		h->nfails = 0;
+		h->first_fail_ns = now;
+	}
+	h->failed_ns = now;
+	h->until_ns = 0;
+	health_stop(p);
+	if (++h->nfails < HEALTH_FLAPS && !h->level)
+		return;
+	ns = par->polling_interval_ns;
+	for (unsigned i = 0; i < h->level && ns < par->marginal_ns; i++)
+		ns *= 2;
+	h->level++;
+	health_owe(p, MIN(ns, par->marginal_ns));
+	snprintf(h->why, sizeof(h->why), "it fails again and again");
+}
+
+void health_distrust(struct path *p)
+{
+	health_owe(p, p->lun->par.marginal_ns);
+	snprintf(p->health.why, sizeof(p->health.why), "its transport is marginal");
+}
+
+bool health_on_probation(struct path *p)
+{
+	struct path_health *h = &p->health;
+	uint64_t now = now_ns(p);
+
+	if (h->owed_ns) {
+		h->until_ns = now + h->owed_ns;
+		h->owed_ns = 0;
+		loop_timer_at(p->lun->loop, &h->timer, h->until_ns);
+	}
+	return h->until_ns > now;
+}
+
+uint64_t health_left_ns(const struct path *p)
+{
+	uint64_t now = now_ns(p);
+
+	return p->state == PATH_MARGINAL && p->health.until_ns > now ? p->health.until_ns - now : 0;
+}
+
+/* --- live I/O -------------------------------------------------------------------------- */
+
+static void health_start_sample(struct path *p, uint64_t now)
+{
+	struct path_health *h = &p->health;
+
+	h->n = h->errors = 0;
+	h->sample_ns = now;
+}
+
+static void health_demote(struct path *p)
+{
+	struct path_health *h = &p->health;
+
+	health_start_sample(p, now_ns(p));
+	h->lat_n = h->ncrawls = 0;
+	h->lat_mean_ns = 0;
+	if (p->state != PATH_ACTIVE)
+		return;
+	health_owe(p, p->lun->par.marginal_ns);
+	health_on_probation(p);
+	path_event(p, PEV_MARGINAL, h->why);
+}
+
+static bool is_error(enum verdict v)
+{
+	return v == V_SAME || v == V_OTHER || v == V_FAIL;
+}
+
+static bool health_fails(struct path *p, enum verdict v)
+{
+	const struct lun_params *par = &p->lun->par;
+	struct path_health *h = &p->health;
+	uint64_t now = now_ns(p);
+
+	if (!h->n || now - h->sample_ns >= par->err_sample_ns)
+		health_start_sample(p, now);
+	h->n++;
+	h->errors += is_error(v);
+	if (!par->err_rate || h->errors < HEALTH_ERRORS_MIN ||
+	    h->errors * 1000ull < h->n * (uint64_t)par->err_rate)
+		return false;
+	snprintf(h->why, sizeof(h->why), "%u of its last %u commands have failed", h->errors, h->n);
+	return true;
+}
+
+/* The smallest mean of the other good paths of its group; 0: there is none of late. */
+static uint64_t health_best_mean_ns(const struct path *p)
+{
+	const struct group *g = &p->lun->groups.g[p->group];
+	uint64_t best = 0, now = now_ns(p);
+
+	for (unsigned i = 0; i < g->npaths; i++) {
+		const struct path *q = g->paths[i];
+
+		if (q == p || q->state != PATH_ACTIVE || !q->health.lat_mean_ns ||
+		    now - q->health.lat_ns >= p->lun->par.err_sample_ns)
+			continue;
+		if (!best || q->health.lat_mean_ns < best)
+			best = q->health.lat_mean_ns;
+	}
+	return best;
+}
+
+static bool health_crawls(struct path *p, const struct cmd *cmd)
+{
+	struct path_health *h = &p->health;
+	uint64_t best, now = p->lun->now_ns;
+
+	if (cmd->op != CMD_READ && cmd->op != CMD_WRITE)
+		return false;
+	h->lat_sum_ns = (h->lat_n ? h->lat_sum_ns : 0) + MIN(now - cmd->sent_ns, 3600 * NS_PER_SEC);
+	if (++h->lat_n < HEALTH_SAMPLES)
+		return false;
+	h->lat_mean_ns = h->lat_sum_ns / h->lat_n;
+	h->lat_ns = now;
+	h->lat_n = 0;
+	best = health_best_mean_ns(p);
+	if (!p->lun->par.err_rate || !best || h->lat_mean_ns < HEALTH_CRAWL_MIN_NS ||
+	    h->lat_mean_ns / HEALTH_CRAWL <= best)
+		h->ncrawls = 0;
+	else
+		h->ncrawls++;
+	if (h->ncrawls < HEALTH_CRAWLS)
+		return false;
+	snprintf(h->why, sizeof(h->why), "its commands take %llu us, those of another path %llu us",
+		 (unsigned long long)(h->lat_mean_ns / 1000), (unsigned long long)(best / 1000));
+	return true;
+}
+
+void health_io(struct path *p, const struct cmd *cmd)
+{
+	enum verdict v = cmd->outcome.verdict;
+	bool bad;
+
+	if (v == V_CANCELED)
+		return;
+	bad = health_fails(p, v);
+	if (v == V_OK || v == V_OK_INFO)
+		bad |= health_crawls(p, cmd);
+	if (bad)
+		health_demote(p);
+}
