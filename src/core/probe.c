@@ -56,7 +56,8 @@ void probe_now(struct path *p, bool full)
 {
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
 		return;
-	if (full && path_is_usable(p))
+	/* A suspect path would be used when its commands end, or nothing better is left. */
+	if (full && (path_is_usable(p) || p->state == PATH_SUSPECT))
 		path_event(p, PEV_CHECK, "its identity may have changed");
 	p->probe_again = true;
 	p->probe_again_full |= full;

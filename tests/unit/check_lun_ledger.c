@@ -529,6 +529,40 @@ static void siblings(struct lun_params *p)
 	p->selector = SEL_ROUND_ROBIN;
 }
 
+static void for_ever(struct lun_params *p)
+{
+	p->no_path = NO_PATH_QUEUE;
+}
+
+/* What it leads to is in doubt while a command is out: its end does not settle that. */
+START_TEST(test_doubt_about_a_suspect)
+{
+	struct ask r[2];
+	unsigned before;
+
+	start_quick(2, for_ever);
+	stuck(&r[0], REQ_READ, 0, 1, 0);
+	run(300 * NS_PER_MS);
+	answered(&r[0], 0);
+	ck_assert_int_eq(sps[0]->path.state, PATH_SUSPECT);
+	lun_reinstate_path(lun, &sps[0]->path); /* asks for a full check */
+	before = m.ncmds[0];
+	lun_fail_path(lun, &sps[1]->path);
+	ask(&r[1], REQ_READ, 0, 1, 0, 0);
+	run(3550 * NS_PER_SEC);
+	ck_assert_uint_eq(m.ncmds[0], before);
+	m.check_ns[0] = NS_PER_SEC;
+	run(50 * NS_PER_SEC);
+	while (sps[0]->path.overdue)
+		run(NS_PER_MS);
+	run(500 * NS_PER_MS);
+	ck_assert_uint_eq(m.ncmds[0], before);
+	run(NS_PER_SEC);
+	answered(&r[1], 0);
+	finish();
+}
+END_TEST
+
 /* Error recovery of one path stalls what is on the same adapter. */
 START_TEST(test_other_host_is_preferred)
 {
@@ -604,7 +638,7 @@ START_TEST(test_slots_are_left)
 END_TEST
 
 /* A command's own limit is kept as it is asked for. */
-static void quickly(struct lun_params *p)
+static void patiently(struct lun_params *p)
 {
 	p->suspect_after_ns = 10 * NS_PER_SEC;
 }
@@ -613,7 +647,7 @@ START_TEST(test_suspect_after)
 {
 	struct ask r;
 
-	start_quick(1, quickly);
+	start_quick(1, patiently);
 	m.stall = true;
 	ask(&r, REQ_READ, 0, 1, 0, 0);
 	run(9900 * NS_PER_MS);
@@ -671,6 +705,7 @@ int main(void)
 		{ test_suspect_path_rests, 1 },
 		{ test_last_path_is_used_although_suspect, 1 },
 		{ test_two_of_three_do_not_answer, 2 },
+		{ test_doubt_about_a_suspect, 1 },
 		{ test_other_host_is_preferred, 1 },
 		{ test_slow_flush_goes_elsewhere, 1 },
 		{ test_slots_are_left, 1 },
