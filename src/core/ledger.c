@@ -384,7 +384,7 @@ void lun_shorten_ghosts(struct lun *lun, lun_ghost_fn *fn, void *arg)
 int ledger_init(struct lun *lun)
 {
 	struct ledger *l = &lun->ledger;
-	unsigned n = ledger_slots(lun->par.max_reqs);
+	unsigned n = ledger_slots(lun->par.max_reqs, lun->par.max_ghosts);
 
 	TAILQ_INIT(&l->due);
 	TAILQ_INIT(&l->waiting);

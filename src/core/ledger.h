@@ -22,8 +22,9 @@ struct path;
 /* How long after its end a command that nobody knows the end of may still land: FC's R_A_TOV is
  * 10 s, and twice that is usual. */
 #define GHOST_TIME_NS (30ull * 1000000000)
-/* Entries beyond one a request: ghosts. With none left writes wait. */
+/* Entries beyond one a request, for ghosts, unless told otherwise. With none left writes wait. */
 #define LEDGER_GHOSTS 4096u
+#define LEDGER_GHOSTS_MAX 65536u
 
 enum ledger_slot_state {
 	LEDGER_EMPTY, /* the rest means nothing */
@@ -46,10 +47,10 @@ struct ledger_slot {
 /* What a slot says, checked. */
 enum ledger_reading { LEDGER_NOTHING, LEDGER_WRITE, LEDGER_BROKEN };
 enum ledger_reading ledger_read_slot(const struct ledger_slot *s);
-/* Number of slots that a LUN of so many requests uses. */
-static inline unsigned ledger_slots(unsigned max_reqs)
+/* Number of slots that a LUN of so many requests and ghosts uses. */
+static inline unsigned ledger_slots(unsigned max_reqs, unsigned max_ghosts)
 {
-	return max_reqs + LEDGER_GHOSTS;
+	return max_reqs + max_ghosts;
 }
 
 struct ledger_entry {

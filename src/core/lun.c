@@ -33,6 +33,7 @@ void lun_params_default(struct lun_params *p)
 		.flush_scope = FLUSH_SCOPE_LU,
 		.max_reqs = REQS_DEFAULT,
 		.ghost_time_ns = GHOST_TIME_NS,
+		.max_ghosts = LEDGER_GHOSTS,
 		.buffer_bytes = BUF_ARENA_DEFAULT,
 	};
 }
@@ -67,6 +68,8 @@ static int lun_check_params(const struct lun_params *p)
 	    p->rr_min_bytes > 1u << 31)
 		return -EINVAL;
 	if (p->buffer_bytes < REQ_BYTES_MAX || (p->buffer_bytes & (p->buffer_bytes - 1)))
+		return -EINVAL;
+	if (!p->max_ghosts || p->max_ghosts > LEDGER_GHOSTS_MAX)
 		return -EINVAL;
 	if (!p->polling_interval_ns || p->max_polling_interval_ns < p->polling_interval_ns)
 		return -EINVAL;

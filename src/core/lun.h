@@ -71,7 +71,8 @@ struct lun_params {
 	 * hosts write, too. */
 	uint64_t ghost_time_ns;
 	bool ghost_hold_ack;
-	/* ledger_slots(max_reqs) of them, what an earlier process has left; NULL = none, own memory.
+	unsigned max_ghosts; /* writes of which so much is remembered beyond their end */
+	/* ledger_slots(max_reqs, max_ghosts) of them, what an earlier process has left; NULL = none, own memory.
 	 * The caller's, as long as the LUN lives. What is found there may land for that time. */
 	struct ledger_slot *slots;
 	uint64_t restored_ghost_ns;

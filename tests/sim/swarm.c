@@ -62,6 +62,7 @@ static void draw_params(struct swarm *s, struct prng *r)
 	p->suspect_after_ns = draw_pct(r, 50) ? 0 : draw(r, 20, 5000) * NS_PER_MS;
 	p->ghost_time_ns = draw(r, 10, draw_pct(r, 50) ? 500 : 20000) * NS_PER_MS;
 	p->ghost_hold_ack = draw_pct(r, 10);
+	p->max_ghosts = (unsigned)draw(r, 1, draw_pct(r, 20) ? 8 : 256);
 	p->max_cmd_bytes = draw_pct(r, 40) ? (uint32_t)draw(r, 1, 16) * s->block_bytes : 0;
 }
 
@@ -178,6 +179,20 @@ static void draw_faults(struct swarm *s, struct prng *r)
 		s->rate[SF_REMOVE] = 20;
 	if (s->rate[SF_LOST_CMD])
 		s->rate[SF_LOST_CMD] += 100;
+	/* READs that come back long after a hedge has answered, to clients that keep the answer. */
+	if (draw_pct(r, 10)) {
+		s->rate[SF_LOST_CMD] = (uint32_t)draw(r, 20, 60);
+		s->slow_put_pct = 80;
+		s->weight[REQ_READ] += 40;
+		/* Or everybody writes the same few ranges, and ghosts meet their like. */
+		if (draw_pct(r, 50)) {
+			s->weight[REQ_WRITE] += 80;
+			s->hot_blocks = draw(r, 1, 4);
+			s->max_io_blocks = (uint32_t)draw(r, 1, 2);
+			s->hot_pct = 90;
+		}
+		s->par.suspect_after_ns = draw(r, 20, 200) * NS_PER_MS;
+	}
 	s->nemesis_ns = draw(r, 2, draw_pct(r, 50) ? 20 : 500) * NS_PER_MS;
 	s->nbad = draw_pct(r, 15) ? (unsigned)draw(r, 1, 4) : 0;
 	s->heal_one = draw_pct(r, 30);

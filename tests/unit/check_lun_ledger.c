@@ -236,6 +236,7 @@ END_TEST
 /* --- the table ------------------------------------------------------------------------ */
 
 #define TABLE_REQS 4u
+#define TABLE_GHOSTS 64u /* as in lun_rig.h */
 #define RESTORED_NS (5 * NS_PER_SEC)
 
 static void with_table(struct lun_params *p)
@@ -249,7 +250,7 @@ static unsigned slots_used(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS); i++)
+	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
 		n += ledger_read_slot(&slots[i]) != LEDGER_NOTHING;
 	return n;
 }
@@ -257,14 +258,14 @@ static unsigned slots_used(void)
 static void new_table(void)
 {
 	free(slots);
-	slots = calloc(ledger_slots(TABLE_REQS), sizeof(*slots));
+	slots = calloc(ledger_slots(TABLE_REQS, TABLE_GHOSTS), sizeof(*slots));
 	ck_assert_ptr_nonnull(slots);
 }
 
 /* What a process leaves that is killed while a write of @fill is at its path. */
 static void leave_table(uint64_t lba, uint32_t n, int fill)
 {
-	size_t bytes = ledger_slots(TABLE_REQS) * sizeof(*slots);
+	size_t bytes = ledger_slots(TABLE_REQS, TABLE_GHOSTS) * sizeof(*slots);
 	struct ledger_slot *copy = malloc(bytes);
 	struct ask w;
 
@@ -334,7 +335,7 @@ START_TEST(test_broken_slot_holds_everything)
 	struct ask w;
 
 	leave_table(8, 8, 1);
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS); i++)
+	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
 		if (slots[i].state == LEDGER_USED)
 			slots[i].nblocks ^= (uint64_t)1 << (_i * 7 % 64);
 	start(1, with_table);
@@ -352,7 +353,7 @@ END_TEST
 START_TEST(test_torn_slot_is_nothing)
 {
 	leave_table(8, 8, 1);
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS); i++)
+	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
 		slots[i].state = LEDGER_EMPTY;
 	start(1, with_table);
 	ck_assert_uint_eq(lun_ghosts_of_others(lun), 0);
@@ -367,14 +368,14 @@ START_TEST(test_full_table_admits_no_writes)
 	struct ask w[2];
 
 	leave_table(8, 8, 1);
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS); i++)
+	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
 		if (slots[i].state == LEDGER_USED)
 			old = slots[i];
-	for (unsigned i = 1; i < ledger_slots(TABLE_REQS); i++)
+	for (unsigned i = 1; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
 		slots[i] = old;
 	memset(&slots[0], 0, sizeof(slots[0]));
 	start(1, with_table);
-	ck_assert_uint_eq(lun_ghosts_of_others(lun), ledger_slots(TABLE_REQS) - 1);
+	ck_assert_uint_eq(lun_ghosts_of_others(lun), ledger_slots(TABLE_REQS, TABLE_GHOSTS) - 1);
 	m.stall = true;
 	ask(&w[0], REQ_WRITE, 100, 1, 2, 0);
 	run(NS_PER_MS);

@@ -196,6 +196,7 @@ static void start(unsigned npaths, void (*tweak)(struct lun_params *))
 	m.caps = PATH_CAP_FUA;
 	loop = loop_sim_new(1000 * NS_PER_SEC);
 	lun_params_default(&par);
+	par.max_ghosts = 64; /* lun_verify() looks at each of them, after every turn */
 	par.polling_interval_ns = 500 * NS_PER_MS;
 	par.max_polling_interval_ns = 2 * NS_PER_SEC;
 	if (tweak)

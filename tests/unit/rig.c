@@ -306,6 +306,7 @@ void rig_start(struct rig *r, const struct rig_conf *conf)
 	r->disk = calloc(1, r->disk_bytes);
 	r->loop = rig_loop_new();
 	lun_params_default(&par);
+	par.max_ghosts = 64;
 	strcpy(par.name, "disk");
 	par.no_path = NO_PATH_QUEUE;
 	if (r->conf.max_reqs)
