@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* verbs.h - what the files of the verbs share: ends, arguments, the verbs by file. */
+#ifndef CTL_VERBS_H
+#define CTL_VERBS_H
+
+#include "ctl/json_build.h"
+#include "ctl/server_int.h"
+
+/* --- verbs.c --- */
+
+/* CTL_FAILED with the error set; CTL_DONE with @result (taken), or failed if that is NULL. */
+enum ctl_end ctl_verb_failed(struct ctl_call *call, enum ctl_code code, const char *message);
+enum ctl_end ctl_verb_done(struct ctl_call *call, json_t *result);
+/* The string @key, or NULL with the error set. */
+const char *ctl_arg_string(struct ctl_call *call, const char *key);
+/* *ret stays as it is when @key is missing. False: the error is set. */
+bool ctl_arg_number(struct ctl_call *call, const char *key, json_int_t min, json_int_t max,
+		    json_int_t *ret);
+/* The path that @key names, or NULL with the error set. */
+struct path *ctl_arg_path(struct ctl_call *call, const char *key);
+
+/* --- verbs_read.c --- */
+enum ctl_end verb_ping(struct ctl_call *call);
+enum ctl_end verb_version(struct ctl_call *call);
+enum ctl_end verb_list(struct ctl_call *call);
+enum ctl_end verb_status(struct ctl_call *call);
+enum ctl_end verb_paths(struct ctl_call *call);
+enum ctl_end verb_stats(struct ctl_call *call);
+
+/* --- verbs_wait.c --- */
+enum ctl_end verb_wait(struct ctl_call *call);
+
+/* --- verbs_change.c --- */
+enum ctl_end verb_fail_path(struct ctl_call *call);
+enum ctl_end verb_reinstate_path(struct ctl_call *call);
+enum ctl_end verb_accept_path(struct ctl_call *call);
+enum ctl_end verb_switch_group(struct ctl_call *call);
+enum ctl_end verb_queueing(struct ctl_call *call);
+enum ctl_end verb_fail(struct ctl_call *call);
+
+/* --- verbs_set.c --- */
+enum ctl_end verb_set(struct ctl_call *call);
+
+#endif
