@@ -77,9 +77,16 @@ extern const struct writer text_writer, json_writer;
 
 /* --- commands ------------------------------------------------------------------- */
 
+/* Options that only some verbs take. */
+enum opt_bit {
+	OPT_BIT_PATHS = 1 << 0,
+	OPT_BIT_STATE = 1 << 1,
+};
+
 struct options {
 	const char *rundir;
-	bool json;
+	bool json, help, version;
+	unsigned given; /* enum opt_bit */
 	unsigned timeout_ms;
 	long paths;	   /* wait: 0 = not given */
 	const char *state; /* wait: NULL = not given */
@@ -95,7 +102,24 @@ struct command {
 	/* Fills in @r; argv holds argc arguments after the verb. */
 	void (*run)(const struct command *cmd, const struct options *o, int argc,
 		    char **argv, struct report *r);
+	unsigned options; /* enum opt_bit */
 };
+
+/* --- commands.c --- */
+const struct command *command_find(const char *name);
+/* The verb that a typing error may have turned into @word, or NULL. */
+const char *command_nearest(const char *word);
+/* All verbs; one of them. */
+void command_list(FILE *f);
+void command_help(const struct command *cmd, FILE *f);
+
+/* --- options.c: false is bad usage, which has been reported --- */
+bool options_parse(int argc, char **argv, struct options *o);
+bool options_suit(const struct command *cmd, const struct options *o);
+/* Those of every verb, and those of @bits. */
+void options_help(FILE *f, unsigned bits);
+
+/* --- verbs --- */
 
 void cmd_show(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* commands.c - the table of verbs, and the help made of it. The manual page lunmuxctl(8) says
+ * the same. */
+#include "config.h"
+
+#include "lunmuxctl/cmd.h"
+
+#include <string.h>
+
+#include "base/units.h"
+
+static const struct command commands[] = {
+	{"list", "[NAME]", "one line a LUN", NULL, 0, 1, VIEW_LIST, cmd_show},
+	{"status", "[NAME]", "state, queue, groups and paths", NULL, 0, 1, VIEW_STATUS,
+	 cmd_show},
+	{"paths", "[NAME]", "one line a path", NULL, 0, 1, VIEW_PATHS, cmd_show},
+	{"stats", "[NAME]", "counters and latencies", NULL, 0, 1, VIEW_STATS, cmd_show},
+	{"fail-path", "[NAME] PATH", "take a path out of use",
+	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. Commands\n"
+	 "on it end; it gets no new ones until reinstate-path.\n",
+	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"reinstate-path", "[NAME] PATH", "take it back, after a check",
+	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It carries\n"
+	 "data once its check has passed, which wait --paths waits for.\n",
+	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"accept-path", "[NAME] PATH", "check a path in quarantine again",
+	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It comes\n"
+	 "back if the whole check finds this LUN behind it, else it stays in quarantine.\n",
+	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"switch-group", "[NAME] GROUP", "let another group of paths carry the I/O",
+	 "GROUP is the group's number in status, or one of its paths. It carries the I/O\n"
+	 "until it has no usable path, or as failback says.\n",
+	 1, 2, VIEW_GROUP_CHANGE, cmd_group},
+	{"queueing", "[NAME] on|off|default",
+	 "hold requests while no path is usable, or fail them",
+	 "Overrides no_path_retry until it is said otherwise, or the daemon restarts:\n"
+	 "on holds them without a limit, off fails them, default is what the configuration\n"
+	 "says.\n",
+	 1, 2, VIEW_LUN_CHANGE, cmd_queueing},
+	{"fail", "[NAME] now", "fail the requests that are held for want of a path",
+	 "They end with an I/O error, and so do new ones until a path is usable.\n", 1, 2,
+	 VIEW_LUN_CHANGE, cmd_fail},
+	{"wait", "[NAME] [--paths N] [--state up|down]",
+	 "until the LUN is so, or --timeout",
+	 "Without --paths and --state it waits for state up. A daemon that does not "
+	 "run is\n"
+	 "waited for, too.\n",
+	 0, 1, VIEW_WAIT, cmd_wait, OPT_BIT_PATHS | OPT_BIT_STATE},
+	{"set", "[NAME] KEY VALUE", "change a setting until the next restart or reload",
+	 "KEY is path_selector (last-used, round-robin, queue-length, service-time,\n"
+	 "historical-service-time, numa; selector for short) or queue_depth (a number, or\n"
+	 "auto). It takes effect at once, also while I/O runs.\n",
+	 2, 3, VIEW_SET, cmd_set},
+	{"ping", "[NAME]", "does the daemon answer?", NULL, 0, 1, VIEW_PING, cmd_show},
+	{"help", "[VERB]", "this text, or that of a verb", NULL, 0, 1, VIEW_LIST, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* --- help --- */
+
+void command_list(FILE *f)
+{
+	fputs("Usage: lunmuxctl [-R DIR] [--json] [--timeout S] VERB [NAME] ...\n"
+	      "Show and change what lunmuxd does. NAME may be left out if there is "
+	      "only one LUN;\n"
+	      "list, status, paths, stats and ping then take all there "
+	      "are.\n\nVerbs:\n",
+	      f);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(f, "  %s %s\n      %s\n", commands[i].name, commands[i].args,
+			commands[i].summary);
+	fputc('\n', f);
+	options_help(f, ~0u);
+	fputs("\nExit status:\n"
+	      "  0   ok\n"
+	      "  1   failed\n"
+	      "  2   usage\n"
+	      "  3   degraded: some path does not serve\n"
+	      "  4   down: no path serves\n"
+	      "  5   no such LUN or path\n"
+	      "  6   daemon not reachable\n"
+	      "  7   permission denied\n"
+	      "  8   timeout\n"
+	      "  78  bad configuration\n",
+	      f);
+}
+
+void command_help(const struct command *cmd, FILE *f)
+{
+	fprintf(f, "Usage: lunmuxctl [-R DIR] [--json] [--timeout S] %s %s\n%s\n",
+		cmd->name, cmd->args, cmd->summary);
+	if (cmd->help)
+		fprintf(f, "\n%s", cmd->help);
+	fputc('\n', f);
+	options_help(f, cmd->options);
+}
+
+const char *command_nearest(const char *word)
+{
+	const char *names[ARRAY_SIZE(commands)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		names[i] = commands[i].name;
+	return ctl_nearest(word, names, ARRAY_SIZE(names));
+}
