@@ -236,11 +236,11 @@ static void model_get(struct model *m, unsigned i, size_t ask)
 	unsigned char *p = buf_get(m->a, ask);
 
 	if (at == MODEL_LEAVES) {
-		unit_assert(!p);
+		ck_assert(!p);
 		return;
 	}
-	unit_assert(p);
-	unit_assert(p == m->start + at * UNIT);
+	ck_assert(p);
+	ck_assert(p == m->start + at * UNIT);
 	m->buf[i].p = p;
 	m->buf[i].ask = ask;
 	m->buf[i].leaves = leaves;
@@ -255,8 +255,8 @@ static void model_put(struct model *m, unsigned i)
 {
 	unsigned char *p = m->buf[i].p;
 
-	unit_assert(p[0] == i);
-	unit_assert(p[m->buf[i].ask - 1] == i);
+	ck_assert(p[0] == i);
+	ck_assert(p[m->buf[i].ask - 1] == i);
 	buf_put(m->a, p, m->buf[i].ask);
 	model_mark(m, i, 0);
 	m->in_use -= m->buf[i].leaves * UNIT;
@@ -284,8 +284,8 @@ START_TEST(test_random_against_model)
 			order = (unsigned)prng_below(&r, 1 + prng_below(&r, 8));
 			model_get(&m, i, 1 + prng_below(&r, UNIT << order));
 		}
-		unit_assert(buf_in_use(m.a) == m.in_use);
-		unit_assert(buf_high_water(m.a) == m.high);
+		ck_assert(buf_in_use(m.a) == m.in_use);
+		ck_assert(buf_high_water(m.a) == m.high);
 	}
 	for (i = 0; i < MODEL_BUFS; i++)
 		if (m.buf[i].p)

@@ -18,7 +18,7 @@ START_TEST(test_index_is_monotone)
 	for (ns = 1; ns < 100000; ns++) {
 		unsigned step = hist_index(ns) - hist_index(ns - 1);
 
-		unit_assert(step <= 1); /* no bucket is skipped, none comes back */
+		ck_assert(step <= 1); /* no bucket is skipped, none comes back */
 	}
 	for (bit = 4; bit < 64; bit++) {
 		ns = (uint64_t)1 << bit;

@@ -518,7 +518,7 @@ START_TEST(test_timers_against_model)
 			loop_timer_at(loop, &m->timer, m->due_ns);
 		}
 		for (i = 0; i < MODEL_TIMERS; i++)
-			unit_assert(loop_timer_running(&model[i].timer) == (model[i].order != 0));
+			ck_assert(loop_timer_running(&model[i].timer) == (model[i].order != 0));
 	}
 	run_out();
 	ck_assert_ptr_null(model_first());

@@ -675,12 +675,12 @@ static void stop_at(uint64_t at, uint64_t grace)
 	while (loop_sim_step(loop))
 		;
 	for (int i = 0; i < 40; i++) {
-		unit_assert(a[i].dones == 1);
-		unit_assert(a[i].err == 0 || a[i].err == ESHUTDOWN);
+		ck_assert(a[i].dones == 1);
+		ck_assert(a[i].err == 0 || a[i].err == ESHUTDOWN);
 		lun_req_put(a[i].r);
 	}
 	lun_get_stats(lun, &st);
-	unit_assert(!st.inflight && !st.reqs_out && !st.held_now && !st.queued);
+	ck_assert(!st.inflight && !st.reqs_out && !st.held_now && !st.queued);
 	lun_free(lun);
 	loop_free(loop);
 }

@@ -38,7 +38,7 @@ START_TEST(test_all_out_and_back)
 		ck_assert_uint_eq((uintptr_t)obj[i] % _Alignof(max_align_t), 0);
 		ck_assert_uint_eq(pool_index(&p, obj[i]), i);
 		for (j = 0; j < size; j++)
-			unit_assert(obj[i][j] == 0);
+			ck_assert(obj[i][j] == 0);
 		memset(obj[i], (int)i + 1, size);
 	}
 	ck_assert_ptr_null(pool_get(&p));

@@ -79,7 +79,7 @@ START_TEST(test_below_is_uniform)
 	for (i = 0; i < DRAWS; i++) {
 		uint64_t v = prng_below(&r, bound);
 
-		unit_assert(v < bound);
+		ck_assert(v < bound);
 		count[v]++;
 	}
 	for (i = 0; i < bound; i++) { /* within 5 %: some seven sigma */
@@ -111,8 +111,8 @@ START_TEST(test_chance)
 
 	prng_init(&r, 5, 5);
 	for (i = 0; i < 10000; i++) {
-		unit_assert(!prng_chance(&r, 0, 10));
-		unit_assert(prng_chance(&r, 10, 10));
+		ck_assert(!prng_chance(&r, 0, 10));
+		ck_assert(prng_chance(&r, 10, 10));
 		hits += (unsigned)prng_chance(&r, 1, 4);
 	}
 	ck_assert_uint_gt(hits, 2300);
