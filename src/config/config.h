@@ -106,6 +106,7 @@ struct lun_conf {
 	enum conf_ghost ghost_policy;
 
 	/* The process that serves it. */
+	unsigned min_paths; /* usable ones, before the service manager hears that it is ready */
 	unsigned max_requests;
 	uint64_t buffer_memory_bytes; /* a power of two */
 	enum log_level log_level;

@@ -107,6 +107,7 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	{ "ghost_policy", ANYWHERE, 0, &kw_words, AT(ghost_policy), WORD_LIST(ghost_words),
 	  .def = "hold-writes" },
 
+	{ "min_paths", ANYWHERE, 0, &kw_number, AT(min_paths), RANGE(1, PATHS_MAX), .def = "1" },
 	{ "max_requests", ANYWHERE, 0, &kw_number, AT(max_requests), RANGE(16, REQS_MAX),
 	  .def = "1024" },
 	{ "buffer_memory", ANYWHERE, 0, &kw_size, AT(buffer_memory_bytes),

@@ -143,7 +143,7 @@ static void daemon_status(struct daemon *d)
 	unsigned usable, all;
 
 	daemon_count_paths(d, &usable, &all);
-	notify("STATUS=%s, %u/%u paths", lun_state_name(lun_get_state(d->lun)), usable, all);
+	notify_status(d, usable, all);
 }
 
 static void daemon_ready(struct daemon *d)
@@ -152,7 +152,8 @@ static void daemon_ready(struct daemon *d)
 	unsigned usable, all;
 	char size[32], uri[512] = "";
 
-	if (d->ready || d->stopping || !lun_geometry(d->lun, &g))
+	daemon_count_paths(d, &usable, &all);
+	if (d->ready || d->stopping || usable < d->lc->min_paths || !lun_geometry(d->lun, &g))
 		return;
 	if (exports_start(d) < 0) {
 		d->exit_code = 1;
@@ -163,7 +164,6 @@ static void daemon_ready(struct daemon *d)
 	d->ready = true;
 	loop_timer_stop(d->loop, &d->ready_timer);
 	loop_timer_stop(d->loop, &d->warn_timer);
-	daemon_count_paths(d, &usable, &all);
 	size_text(g.nblocks * g.block_bytes, size, sizeof(size));
 	exports_uri(d, uri, sizeof(uri));
 	log_notice("ready: %u/%u paths, %s, %s", usable, all, size, uri);
@@ -174,15 +174,22 @@ static void daemon_ready(struct daemon *d)
 
 static void daemon_ready_due(struct loop_timer *t)
 {
-	daemon_ready(container_of(t, struct daemon, ready_timer));
+	struct daemon *d = container_of(t, struct daemon, ready_timer);
+
+	d->waited = true;
+	daemon_ready(d);
 }
 
 static void daemon_still_waiting(struct loop_timer *t)
 {
 	struct daemon *d = container_of(t, struct daemon, warn_timer);
+	unsigned usable, all;
 
-	log_warn("still waiting for a usable path to %s", d->lc->wwid);
-	daemon_status(d);
+	daemon_count_paths(d, &usable, &all);
+	if (usable)
+		log_warn("still waiting: %u/%u paths, min_paths wants %u", usable, all, d->lc->min_paths);
+	else
+		log_warn("still waiting for a usable path to %s", d->lc->wwid);
 	loop_timer_in(d->loop, t, 30 * NS_PER_SEC);
 }
 
@@ -194,14 +201,13 @@ static void daemon_lun_changed(struct lun_observer *o, struct lun *lun)
 		loop_task_queue(d->loop, &d->exit_task);
 		return;
 	}
-	if (!d->ready && lun_get_state(lun) == LUN_UP) {
-		if (paths_all_checked(d))
-			daemon_ready(d);
-		else if (!loop_timer_running(&d->ready_timer))
-			loop_timer_in(d->loop, &d->ready_timer, READY_WAIT_NS);
-	} else if (d->ready) {
-		daemon_status(d);
-	}
+	daemon_status(d);
+	if (d->ready || lun_get_state(lun) != LUN_UP)
+		return;
+	if (paths_all_checked(d) || d->waited)
+		daemon_ready(d);
+	else if (!loop_timer_running(&d->ready_timer))
+		loop_timer_in(d->loop, &d->ready_timer, READY_WAIT_NS);
 }
 
 /* --- stop, reload ---------------------------------------------------------------------- */
@@ -358,7 +364,9 @@ int daemon_run(struct daemon *d)
 		return 1;
 	}
 	loop_timer_in(d->loop, &d->warn_timer, 5 * NS_PER_SEC);
+	notify_start(d);
 	loop_run(d->loop);
+	notify_stop(d);
 	loop_timer_stop(d->loop, &d->ready_timer);
 	loop_timer_stop(d->loop, &d->warn_timer);
 	loop_timer_stop(d->loop, &d->exit_timer);

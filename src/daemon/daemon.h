@@ -81,8 +81,10 @@ struct daemon {
 	unsigned exports_running; /* that have not reported their end */
 
 	struct loop_signal sigterm, sigint, sighup;
-	struct loop_timer ready_timer, warn_timer, exit_timer;
+	struct loop_timer ready_timer, warn_timer, exit_timer, watchdog_timer;
+	char status[128]; /* what the service manager was told last */
 	struct loop_task exit_task;
+	bool waited; /* long enough for all paths: min_paths of them will do */
 	bool stopping;
 	int exit_code;
 };
@@ -127,5 +129,9 @@ void state_close(struct daemon *d);
 
 /* notify.c: harmless without a service manager */
 void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Between these two the manager's watchdog is kept content, while the loop turns. */
+void notify_start(struct daemon *d);
+void notify_stop(struct daemon *d);
+void notify_status(struct daemon *d, unsigned usable, unsigned all);
 
 #endif
