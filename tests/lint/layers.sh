@@ -51,6 +51,7 @@ BEGIN {
 	may["config"] = " base config "
 	may["ctl"] = " base loop core ctl "
 	may["lunmuxctl"] = " base ctl lunmuxctl "
+	may["boot"] = " base scsi path config boot "
 	may["daemon"] = " base loop core scsi path export config ctl daemon "
 }
 
