@@ -33,10 +33,15 @@ int config_build(const char *file, const struct conf_nodes *top, struct config *
 /* check.c: do the settings of @lun agree with each other?  @set: where each of
  * them was given. */
 void check_lun(struct builder *b, const struct lun_conf *lun, const struct conf_pos *set);
+/* check.c: the same for a @lun of which @key alone is new.  False: @buf says what is wrong. */
+bool check_setting(const struct lun_conf *lun, const char *key, char *buf, size_t size);
 /* check.c: remember that @lun has just got a value of @kw at @pos. */
 void check_claim(struct builder *b, const struct keyword *kw, const struct lun_conf *lun,
 		 struct conf_pos pos);
 /* check.c: is anything claimed twice? */
 void check_claims(struct builder *b);
+
+/* dump.c: the @i-th value of @kw, to be freed; NULL: there is none, or no memory (*err). */
+char *setting_text(const struct keyword *kw, const struct lun_conf *lun, size_t i, int *err);
 
 #endif

@@ -41,19 +41,62 @@ static void contradiction(struct builder *b, const struct conf_pos *set, const c
 			   conf_where(pos_a).s);
 }
 
+static bool polls_backwards(const struct lun_conf *lun)
+{
+	return lun->max_polling_interval_ns &&
+	       lun->max_polling_interval_ns < lun->polling_interval_ns;
+}
+
+static bool is_too_deep(const struct lun_conf *lun)
+{
+	return lun->queue_depth > lun->max_requests;
+}
+
+static bool path_is_too_deep(const struct lun_conf *lun)
+{
+	return lun->queue_depth && lun->path_depth > lun->queue_depth;
+}
+
+static bool suspects_too_late(const struct lun_conf *lun)
+{
+	return lun->suspect_after_ns >= lun->io_timeout_ns;
+}
+
+static const struct {
+	bool (*is_so)(const struct lun_conf *lun);
+	const char *a, *why_a, *b, *why_b;
+} contradictions[] = {
+	{ polls_backwards, "max_polling_interval", "shorter than", "polling_interval",
+	  "longer than" },
+	{ is_too_deep, "queue_depth", "more than", "max_requests", "less than" },
+	{ path_is_too_deep, "path_depth", "more than", "queue_depth", "less than" },
+	{ suspects_too_late, "suspect_after", "not shorter than", "io_timeout",
+	  "not longer than" },
+};
+
 void check_lun(struct builder *b, const struct lun_conf *lun, const struct conf_pos *set)
 {
-	if (lun->max_polling_interval_ns &&
-	    lun->max_polling_interval_ns < lun->polling_interval_ns)
-		contradiction(b, set, "max_polling_interval", "shorter than",
-			      "polling_interval", "longer than");
-	if (lun->queue_depth > lun->max_requests)
-		contradiction(b, set, "queue_depth", "more than", "max_requests", "less than");
-	if (lun->queue_depth && lun->path_depth > lun->queue_depth)
-		contradiction(b, set, "path_depth", "more than", "queue_depth", "less than");
-	if (lun->suspect_after_ns >= lun->io_timeout_ns)
-		contradiction(b, set, "suspect_after", "not shorter than", "io_timeout",
-			      "not longer than");
+	for (size_t i = 0; i < ARRAY_SIZE(contradictions); i++)
+		if (contradictions[i].is_so(lun))
+			contradiction(b, set, contradictions[i].a, contradictions[i].why_a,
+				      contradictions[i].b, contradictions[i].why_b);
+}
+
+bool check_setting(const struct lun_conf *lun, const char *key, char *buf, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(contradictions); i++) {
+		const char *a = contradictions[i].a, *other = contradictions[i].b;
+
+		if (!contradictions[i].is_so(lun))
+			continue;
+		if (!strcmp(key, other))
+			snprintf(buf, size, "%s %s", contradictions[i].why_b, a);
+		else
+			snprintf(buf, size, "%s%s%s %s", strcmp(key, a) ? a : "",
+				 strcmp(key, a) ? " would be " : "", contradictions[i].why_a, other);
+		return false;
+	}
+	return true;
 }
 
 /* --- claims --- */

@@ -165,6 +165,25 @@ int config_dump(const struct config *c, FILE *f);
 /* Do all settings agree? */
 bool lun_conf_equal(const struct lun_conf *a, const struct lun_conf *b);
 
+/* Told of each keyword whose values differ; several values are joined by blanks, none is "".
+ * @live: a running daemon takes it over. */
+typedef void conf_diff_fn(void *arg, const char *keyword, bool live, const char *from,
+			  const char *to);
+/* What is to be done to make @a into @b.  0 or -ENOMEM. */
+int lun_conf_diff(const struct lun_conf *a, const struct lun_conf *b, conf_diff_fn *fn, void *arg);
+
+/* The values of @keyword, joined by blanks, to be freed; NULL: no such keyword, no memory. */
+char *lun_conf_value(const struct lun_conf *lun, const char *keyword);
+
+struct conf_why {
+	char why[640], hint[320]; /* hint may be empty */
+};
+/* Give setting @key ("selector", "depth" and "policy" for short) of the LUN called @alias the
+ * value @value, as the file would write it, if it is a live one and agrees with the others.  0:
+ * *ret_keyword is its full name; -EINVAL with @why: nothing has changed; -ENOENT: no such LUN. */
+int config_set(struct config *c, const char *alias, const char *key, const char *value,
+	       const char **ret_keyword, struct conf_why *why);
+
 /* The rule for aliases, for all names from outside that become part of a file
  * name: letters, digits, '.', '_', '-', no leading '.', 1 to 64 bytes. */
 bool config_name_valid(const char *name);

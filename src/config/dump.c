@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dump.c - a configuration as a file that reads back to the same one; comparison. */
+/* dump.c - a configuration as a file that reads back to the same one. */
 #include <config.h>
 
-#include "config/keywords.h"
+#include "config/builder.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,8 +32,7 @@ static void print_quoted(FILE *f, const char *s)
 	fputc('"', f);
 }
 
-/* The @i-th value of @kw, to be freed; NULL: there is none, or no memory (*err). */
-static char *value_text(const struct keyword *kw, const struct lun_conf *lun, size_t i, int *err)
+char *setting_text(const struct keyword *kw, const struct lun_conf *lun, size_t i, int *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
@@ -63,7 +62,7 @@ static int dump_keywords(const struct lun_conf *lun, unsigned scope, unsigned ex
 		if (!(kw->scopes & scope) || kw->scopes & except)
 			continue;
 		for (size_t i = 0;; i++) {
-			_cleanup_free_ char *text = value_text(kw, lun, i, &err);
+			_cleanup_free_ char *text = setting_text(kw, lun, i, &err);
 
 			if (!text)
 				break;
@@ -112,29 +111,4 @@ int config_dump(const struct config *c, FILE *f)
 	if (fflush(f) || ferror(f))
 		return errno ? -errno : -EIO;
 	return 0;
-}
-
-static bool keyword_equal(const struct keyword *kw, const struct lun_conf *a,
-			  const struct lun_conf *b)
-{
-	int err = 0;
-
-	for (size_t i = 0;; i++) {
-		_cleanup_free_ char *text_a = value_text(kw, a, i, &err);
-		_cleanup_free_ char *text_b = value_text(kw, b, i, &err);
-
-		if (!text_a || !text_b)
-			return !err && text_a == text_b;
-		if (strcmp(text_a, text_b))
-			return false;
-	}
-}
-
-/* By what the dump would print: each type writes its values exactly. */
-bool lun_conf_equal(const struct lun_conf *a, const struct lun_conf *b)
-{
-	for (size_t k = 0; k < KEYWORDS_NR; k++)
-		if (!keyword_equal(&keywords[k], a, b))
-			return false;
-	return true;
 }

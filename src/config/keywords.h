@@ -45,6 +45,7 @@ enum kw_scope {
 enum kw_flag {
 	KW_REPEATS = 1 << 0, /* may be given several times in a section */
 	KW_UNIQUE = 1 << 1,  /* no two LUNs may have the same value */
+	KW_LIVE = 1 << 2,    /* a running daemon takes it over; the rest waits for its next start */
 };
 
 struct keyword {

@@ -60,7 +60,7 @@ static void lun_notify_task(struct loop_task *t)
 		o->changed(o, lun);
 }
 
-static int lun_check_params(const struct lun_params *p)
+int lun_check_params(const struct lun_params *p)
 {
 	if (p->depth > DEPTH_MAX || p->path_depth > DEPTH_MAX || p->host_depth > DEPTH_MAX)
 		return -EINVAL;
@@ -297,20 +297,6 @@ void lun_observe(struct lun *lun, struct lun_observer *o)
 void lun_unobserve(struct lun *lun, struct lun_observer *o)
 {
 	TAILQ_REMOVE(&lun->observers, o, link);
-}
-
-void lun_set_selector(struct lun *lun, enum sel_kind kind)
-{
-	lun->par.selector = kind;
-	lun->sel = sel_by_kind(kind);
-	lun_dirty(lun);
-}
-
-void lun_set_depth(struct lun *lun, unsigned depth)
-{
-	lun->par.depth = MIN(depth, (unsigned)lun->cmds.n);
-	lun_update_limits(lun);
-	lun_dirty(lun);
 }
 
 const struct lun_params *lun_params(const struct lun *lun)

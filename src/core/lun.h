@@ -184,6 +184,10 @@ void lun_stop(struct lun *lun, uint64_t grace_ns);
 
 /* --- live changes ---------------------------------------------------------------- */
 
+/* Take over @p but for what the LUN was made with: name, wwid, NUMA distances, read_only, the sizes
+ * of pools and buffers, the ledger's slots. A depth beyond the pool of commands is cut to that;
+ * lun_params() has what is in force. 0; -EINVAL: nothing has changed. */
+int lun_apply(struct lun *lun, const struct lun_params *p);
 void lun_set_selector(struct lun *lun, enum sel_kind kind);
 /* 0 = auto */
 void lun_set_depth(struct lun *lun, unsigned depth);

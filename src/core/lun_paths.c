@@ -476,15 +476,10 @@ enum queueing lun_queueing(const struct lun *lun)
 	return lun->queueing;
 }
 
-void lun_set_queueing(struct lun *lun, enum queueing q)
+void lun_hold_or_fail(struct lun *lun, const char *held_why)
 {
 	const char *why;
 
-	lun->queueing = q;
-	if (q == QUEUEING_ON) {
-		lun->no_path_over = false;
-		loop_timer_stop(lun->loop, &lun->no_path_timer);
-	}
 	if (lun->state != LUN_DARK && lun->state != LUN_FAILING)
 		return;
 	why = lun_why_fail(lun);
@@ -492,8 +487,18 @@ void lun_set_queueing(struct lun *lun, enum queueing q)
 		lun_set_state(lun, LUN_FAILING, why);
 		return;
 	}
-	lun_set_state(lun, LUN_DARK, "no usable path, requests are held as lunmuxctl queueing says");
+	lun_set_state(lun, LUN_DARK, held_why);
 	lun_start_no_path_timer(lun);
+}
+
+void lun_set_queueing(struct lun *lun, enum queueing q)
+{
+	lun->queueing = q;
+	if (q == QUEUEING_ON) {
+		lun->no_path_over = false;
+		loop_timer_stop(lun->loop, &lun->no_path_timer);
+	}
+	lun_hold_or_fail(lun, "no usable path, requests are held as lunmuxctl queueing says");
 }
 
 int lun_fail_now(struct lun *lun)

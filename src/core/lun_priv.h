@@ -3,6 +3,7 @@
  * lun_priv.h - the LUN's inside, shared by core's own files only.
  *
  *   lun.c          making, ending, submitting, statistics
+ *   lun_live.c     parameters that change while I/O runs
  *   lun_pool.c     requests, buffers and who waits for them
  *   lun_run.c      one turn: reap, finish, dispatch
  *   lun_cmd.c      commands: built from the elevator, advanced, split
@@ -135,6 +136,7 @@ struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd);
 
 /* lun.c */
 void lun_stop_progress(struct lun *lun);
+int lun_check_params(const struct lun_params *p); /* 0, -EINVAL */
 
 /* lun_cmd.c */
 struct cmd *cmd_get(struct lun *lun);	    /* NULL when only the reserve for splits is left */
@@ -165,6 +167,8 @@ const char *lun_mismatch(struct lun *lun, const struct path_info *info, char *bu
 const char *lun_stranger(struct lun *lun, const struct path_info *info, char *buf, size_t size);
 void lun_path_closed(struct lun *lun, struct path *p);
 void lun_path_proven(struct lun *lun);
+/* Without a usable path: does it hold requests, and till when? @why: if it does. */
+void lun_hold_or_fail(struct lun *lun, const char *why);
 void lun_no_path_expired(struct loop_timer *t);
 void lun_failback_due(struct loop_timer *t);
 void lun_activate_due(struct loop_timer *t);

@@ -32,11 +32,16 @@
  *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
  *   reinstate-path* path:"2:0:0:1" the same
  *   accept-path* path:"sg3"        the same; of a path in quarantine
- *   switch-group* group:1|"sg3"    {name, changed, group, prio, by_hand, [warning]};
- * the group of that number, or of that path queueing* mode:"on"|"off"|"default" {name,
- * changed, state, queueing} fail* when:"now"               the same set* key:"selector"
- * value:"queue-length" set* key:"queue_depth" value:32|"auto" {name, key, value,
- * previous}
+ *   switch-group* group:1|"sg3"    {name, changed, group, prio, by_hand, [warning]}; the
+ *                                  group of that number, or of that path
+ *   queueing* mode:"on"|"off"|"default"
+ *                                  {name, changed, state, queueing}
+ *   fail* when:"now"               the same
+ *   set* key:"queue_depth" value:32|"auto"
+ *                                  {name, key, value, previous, [warning]}; any keyword of
+ *                                  lunmux.conf(5) that is live, until restart or reload
+ *   reload*                        {name, changed[SETTING], restart[SETTING], warnings[]};
+ *                                  error "bad-config", and nothing has changed
  *
  * Times end in _ns or _ms, sizes in _bytes, the rest are counts. Words:
  *   state of a LUN  starting up dark failing draining stopping stopped
@@ -56,6 +61,7 @@
  *                   move, may be "") access tpg (target port group, -1 unknown) prio
  *                   group inflight inflight_bytes depth host_inflight host_depth (null: no
  *                   host) errors checks checks_failed failures probation_ms (that are left)
+ *   SETTING         keyword value previous; numbers as numbers, all else as the file has it
  *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
  */
 #ifndef CTL_PROTO_H
@@ -96,6 +102,7 @@
 	X(CTL_E_STOPPING, "stopping")         \
 	X(CTL_E_FAILED, "failed")             \
 	X(CTL_E_NO_MEMORY, "no-memory")       \
+	X(CTL_E_CONFIG, "bad-config")	      \
 	/* made by lunmuxctl, never sent */   \
 	X(CTL_E_UNREACHABLE, "unreachable")   \
 	X(CTL_E_USAGE, "usage")

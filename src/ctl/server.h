@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+struct ctl_error;
 struct loop;
 struct lun;
 struct ctl_server;
@@ -24,6 +25,10 @@ struct ctl_conf {
 	json_t *(*exports)(void *arg);
 	/* Optional. The devices that cannot be paths now, for "status", in the same way. */
 	json_t *(*refused)(void *arg);
+	/* Optional. The verbs reload and set: the result, a new reference, or NULL with @err set.
+	 * May not free the server. */
+	json_t *(*reload)(void *arg, struct ctl_error *err);
+	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
 	void *arg;
 };
 

@@ -72,6 +72,8 @@ struct ctl_server {
 	char version[32];
 	json_t *(*exports)(void *arg);
 	json_t *(*refused)(void *arg);
+	json_t *(*reload)(void *arg, struct ctl_error *err);
+	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
 	void *arg;
 	uint64_t start_ns;
 	enum lun_state state; /* as seen last, and since when */

@@ -151,6 +151,7 @@ static const struct verb verbs[] = {
 	{"queueing", true, {"mode"}, verb_queueing},
 	{"fail", true, {"when"}, verb_fail},
 	{"set", true, {"key", "value"}, verb_set},
+	{"reload", true, {NULL}, verb_reload},
 };
 
 static const struct verb *find_verb(struct ctl_call *call, const char *name)

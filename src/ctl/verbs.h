@@ -40,5 +40,6 @@ enum ctl_end verb_fail(struct ctl_call *call);
 
 /* --- verbs_set.c --- */
 enum ctl_end verb_set(struct ctl_call *call);
+enum ctl_end verb_reload(struct ctl_call *call);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * daemon.c - the life of lunmuxd: start, ready, reload, stop.
+ * daemon.c - the life of lunmuxd: start, ready, stop.
  *
  * Stop: exports take nothing more; the LUN carries out what it has, flushes and
  * closes its paths; when both have ended, or after STOP_LIMIT_NS, we go.
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/numa.h"
 #include "core/path.h"
+#include "ctl/proto.h"
 #include "ctl/server.h"
 
 #include <errno.h>
@@ -71,46 +72,6 @@ static void daemon_warn_unused(const struct lun_conf *lc)
 			 "(nbd-client -unix does, see lunmuxd(8))");
 }
 
-static void params_from_conf(const struct lun_conf *lc, struct lun_params *p)
-{
-	lun_params_default(p);
-	snprintf(p->name, sizeof(p->name), "%s", lc->alias);
-	snprintf(p->wwid, sizeof(p->wwid), "%s", lc->wwid);
-	p->selector = lc->path_selector;
-	p->rr_min_io = lc->rr_min_io;
-	p->rr_min_bytes = lc->rr_min_bytes;
-	p->rr_weight = lc->rr_weight;
-	/* Without distances all paths are local, and numa is queue-length. */
-	numa_distances("/sys", numa_here(), p->numa_distance);
-	p->elevator = lc->elevator;
-	p->read_expire_ns = lc->read_expire_ns;
-	p->write_expire_ns = lc->write_expire_ns;
-	p->fifo_batch = lc->fifo_batch;
-	p->writes_starved = lc->writes_starved;
-	p->grouping = lc->path_grouping_policy;
-	p->failback = lc->failback.kind;
-	p->failback_ns = lc->failback.after_ns;
-	p->no_path = lc->no_path_retry.kind;
-	p->no_path_checks = lc->no_path_retry.checks;
-	p->polling_interval_ns = lc->polling_interval_ns;
-	p->max_polling_interval_ns = lc->max_polling_interval_ns;
-	p->flap_window_ns = lc->marginal_ns ? lc->flap_window_ns : 0;
-	p->err_sample_ns = lc->err_sample_ns;
-	p->err_rate = lc->err_sample_ns && lc->marginal_ns ? lc->err_rate : 0;
-	p->marginal_ns = lc->marginal_ns;
-	p->flush_scope = lc->flush_scope == CONF_FLUSH_ALL ? FLUSH_SCOPE_ALL : FLUSH_SCOPE_LU;
-	p->suspect_after_ns = lc->suspect_after_ns;
-	p->ghost_time_ns = lc->ghost_time_ns;
-	p->ghost_hold_ack = lc->ghost_policy == CONF_GHOST_HOLD_ACK;
-	p->read_only = lc->read_only;
-	p->depth = lc->queue_depth;
-	p->path_depth = lc->path_depth;
-	p->host_depth = lc->host_depth;
-	p->max_reqs = lc->max_requests;
-	p->buffer_bytes = lc->buffer_memory_bytes;
-	p->expect_paths = true; /* the rescan may find one */
-}
-
 /* --- ready ------------------------------------------------------------------------- */
 
 static void size_text(uint64_t bytes, char *buf, size_t size)
@@ -153,7 +114,7 @@ static void daemon_ready(struct daemon *d)
 	char size[32], uri[512] = "";
 
 	daemon_count_paths(d, &usable, &all);
-	if (d->ready || d->stopping || usable < d->lc->min_paths || !lun_geometry(d->lun, &g))
+	if (d->ready || d->stopping || usable < d->live.lc->min_paths || !lun_geometry(d->lun, &g))
 		return;
 	if (exports_start(d) < 0) {
 		d->exit_code = 1;
@@ -187,7 +148,7 @@ static void daemon_still_waiting(struct loop_timer *t)
 
 	daemon_count_paths(d, &usable, &all);
 	if (usable)
-		log_warn("still waiting: %u/%u paths, min_paths wants %u", usable, all, d->lc->min_paths);
+		log_warn("still waiting: %u/%u paths, min_paths wants %u", usable, all, d->live.lc->min_paths);
 	else
 		log_warn("still waiting for a usable path to %s", d->lc->wwid);
 	loop_timer_in(d->loop, t, 30 * NS_PER_SEC);
@@ -210,7 +171,7 @@ static void daemon_lun_changed(struct lun_observer *o, struct lun *lun)
 		loop_timer_in(d->loop, &d->ready_timer, READY_WAIT_NS);
 }
 
-/* --- stop, reload ---------------------------------------------------------------------- */
+/* --- stop ---------------------------------------------------------------------- */
 
 static void daemon_maybe_exit(struct loop_task *t)
 {
@@ -259,40 +220,11 @@ static void daemon_on_int(struct loop_signal *s)
 	daemon_stop(s, container_of(s, struct daemon, sigint));
 }
 
-/* Validated first; a bad file changes nothing. */
-static void daemon_reload(struct daemon *d)
-{
-	struct conf_errors errs = { 0 };
-	const struct lun_conf *lc;
-	struct config *c = NULL;
-
-	if (config_load(d->conf_file, &c, &errs) < 0) {
-		for (size_t i = 0; i < errs.nmsgs; i++)
-			log_err("%s%s%s", errs.msgs[i].text, errs.msgs[i].hint ? "; " : "",
-				errs.msgs[i].hint ? errs.msgs[i].hint : "");
-		log_err("the configuration is bad: the old one stays in force");
-		conf_errors_clear(&errs);
-		return;
-	}
-	conf_errors_clear(&errs);
-	lc = config_find(c, d->lc->alias);
-	if (!lc || strcmp(lc->wwid, d->lc->wwid) != 0) {
-		log_err("%s: %s %s: the old configuration stays in force", d->conf_file, d->lc->alias,
-			lc ? "has another WWID now" : "is not listed any more");
-		config_free(c);
-		return;
-	}
-	lun_set_selector(d->lun, lc->path_selector);
-	lun_set_depth(d->lun, lc->queue_depth);
-	log_set_level(lc->log_level);
-	log_notice("reloaded: path_selector, queue_depth and log_level are in force; "
-		   "anything else takes effect at the next start");
-	config_free(c);
-}
-
 static void daemon_on_hup(struct loop_signal *s)
 {
-	daemon_reload(container_of(s, struct daemon, sighup));
+	struct ctl_error err; /* has been logged */
+
+	json_decref(reload_now(container_of(s, struct daemon, sighup), &err));
 }
 
 /* --- start ------------------------------------------------------------------------------ */
@@ -300,19 +232,23 @@ static void daemon_on_hup(struct loop_signal *s)
 static int daemon_start(struct daemon *d)
 {
 	struct ctl_conf ctl = { .rundir = d->rundir, .version = PACKAGE_VERSION, .exports = exports_json,
-				.refused = paths_refused_json, .arg = d };
+				.refused = paths_refused_json, .reload = reload_now,
+				.set = reload_set, .arg = d };
 	struct lun_params par;
 	int r;
 
 	r = state_open(d);
 	if (r < 0)
 		return r;
-	params_from_conf(d->lc, &par);
+	live_params(d->lc, &par);
+	/* Without distances all paths are local, and numa is queue-length. */
+	numa_distances("/sys", numa_here(), par.numa_distance);
 	r = lun_new(d->loop, &par, &d->lun);
 	if (r < 0) {
 		log_err("cannot set up the queue: %s", strerror(-r));
 		return r;
 	}
+	reload_init(d);
 	d->observer.changed = daemon_lun_changed;
 	lun_observe(d->lun, &d->observer);
 	r = ctl_server_new(d->loop, d->lun, &ctl, &d->ctl);

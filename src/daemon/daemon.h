@@ -3,7 +3,8 @@
  * daemon.h - lunmuxd's inside: one LUN, wired from configuration to exports.
  *
  *   main.c     options, exit code
- *   daemon.c   life: start, ready, reload, stop
+ *   daemon.c   life: start, ready, stop
+ *   live.c     the configuration in force; reload.c what it means for paths and exports
  *   paths.c    finds paths, opens them, and drops those that have gone
  *   hotplug.c  when to look for them: events, timer
  *   exports.c  NBD, FUSE and what they tell the control socket
@@ -20,6 +21,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "core/lun.h"
+#include "daemon/live.h"
 #include "loop/loop.h"
 #include "path/blk.h"
 #include "path/discover.h"
@@ -28,6 +30,7 @@
 
 #include <jansson.h>
 
+struct ctl_error;
 struct ctl_server;
 struct fuse_export;
 struct nbd_server;
@@ -56,8 +59,8 @@ struct daemon {
 	const char *rundir;
 	char dir[256]; /* RUNDIR/NAME */
 	struct loop *loop;
-	struct config *config;
-	const struct lun_conf *lc; /* this LUN's, in config */
+	struct live live; /* the configuration and its changes */
+	const struct lun_conf *lc;   /* of the start; see reload.c for what changes later */
 	struct lun *lun;
 	struct lun_observer observer;
 	int lock_fd; /* of RUNDIR/NAME/state */
@@ -97,12 +100,19 @@ struct daemon {
 /* daemon.c: runs until it is asked to stop; the exit code. */
 int daemon_run(struct daemon *d);
 
+/* reload.c: hooks of the control socket, and SIGHUP's */
+json_t *reload_now(void *daemon, struct ctl_error *err);
+json_t *reload_set(void *daemon, const char *key, const char *value, struct ctl_error *err);
+void reload_init(struct daemon *d);
+
 /* paths.c: 0 or a negative errno, logged */
 int paths_start(struct daemon *d);
 void paths_stop(struct daemon *d);
 /* Have all paths that were found at the start been judged? */
 bool paths_all_checked(const struct daemon *d);
 
+/* Drop paths that the configuration named and names no more. */
+void paths_reconfigured(struct daemon *d);
 /* Look which paths there are. False: something is worth a look before long, event or not. */
 bool paths_scan(struct daemon *d);
 
@@ -119,6 +129,8 @@ int exports_start_early(struct daemon *d);
 int exports_start(struct daemon *d);
 void exports_stop(struct daemon *d);
 void exports_free(struct daemon *d);
+/* Limits of clients, as the configuration has them now. */
+void exports_reconfigured(struct daemon *d);
 json_t *exports_json(void *daemon);
 void exports_uri(const struct daemon *d, char *buf, unsigned size);
 

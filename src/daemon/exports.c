@@ -79,6 +79,14 @@ int exports_start(struct daemon *d)
 #endif
 }
 
+void exports_reconfigured(struct daemon *d)
+{
+	const struct export_conf *ec = &d->live.lc->export;
+
+	if (d->nbd && !d->exports_stopping)
+		nbd_server_set_limits(d->nbd, ec->max_connections, ec->handshake_timeout_ns);
+}
+
 void exports_stop(struct daemon *d)
 {
 	if (d->exports_stopping)

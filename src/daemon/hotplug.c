@@ -91,7 +91,7 @@ static void hotplug_listen(struct daemon *d)
 	r = uevent_start(d->loop, &d->uevents);
 	if (r < 0 && !d->told_no_events)
 		log_info("no events of devices: %s; looking for paths every %.1f s", strerror(-r),
-			 (double)d->lc->polling_interval_ns / 1e9);
+			 (double)d->live.lc->polling_interval_ns / 1e9);
 	else if (r == 0)
 		log_info("events of devices come from %s", d->uevents.udevd ? "udevd" : "the kernel");
 	d->told_no_events = r < 0;
@@ -108,8 +108,8 @@ static void hotplug_due(struct loop_timer *t)
 	hotplug_late_checks(d);
 	end_ns = loop_clock_ns(d->loop);
 	d->scan_rest_ns = end_ns + SCAN_SHARE * (end_ns - start_ns);
-	hotplug_scan_in(d, rarely ? MAX(RESCAN_RARE_NS, d->lc->polling_interval_ns)
-				  : d->lc->polling_interval_ns);
+	hotplug_scan_in(d, rarely ? MAX(RESCAN_RARE_NS, d->live.lc->polling_interval_ns)
+				  : d->live.lc->polling_interval_ns);
 }
 
 void hotplug_start(struct daemon *d)

@@ -63,25 +63,28 @@ static int test_config(const char *file, bool verbose)
 
 static int serve(struct daemon *d, const char *name, int verbose)
 {
+	struct config *c = NULL;
 	enum log_level level;
 	int r;
 
-	if (load(d->conf_file, &d->config) < 0)
+	if (load(d->conf_file, &c) < 0)
 		return EXIT_CONFIG;
-	d->lc = config_find(d->config, name);
+	d->lc = config_find(c, name);
 	if (!d->lc) {
 		fprintf(stderr, "lunmuxd: %s: no LUN is called %s; it lists:", d->conf_file, name);
-		for (size_t i = 0; i < d->config->nluns; i++)
-			fprintf(stderr, " %s", d->config->luns[i].alias);
-		fprintf(stderr, "%s\n", d->config->nluns ? "" : " none");
-		config_free(d->config);
+		for (size_t i = 0; i < c->nluns; i++)
+			fprintf(stderr, " %s", c->luns[i].alias);
+		fprintf(stderr, "%s\n", c->nluns ? "" : " none");
+		config_free(c);
 		return EXIT_CONFIG;
 	}
 	level = d->lc->log_level;
 	level = (enum log_level)MIN((int)level + verbose, (int)LOG_L_DEBUG);
 	log_init("lunmuxd", d->lc->alias, level);
+	live_init(&d->live, c, d->lc);
+	d->live.verbose = (unsigned)verbose;
 	r = daemon_run(d);
-	config_free(d->config);
+	live_free(&d->live);
 	return r;
 }
 

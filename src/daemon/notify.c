@@ -115,9 +115,9 @@ void notify_status(struct daemon *d, unsigned usable, unsigned all)
 {
 	char text[sizeof(d->status)];
 
-	if (!d->ready && usable < d->lc->min_paths)
+	if (!d->ready && usable < d->live.lc->min_paths)
 		snprintf(text, sizeof(text), "%s, %u/%u paths, %u needed (min_paths)",
-			 lun_state_name(lun_get_state(d->lun)), usable, all, d->lc->min_paths);
+			 lun_state_name(lun_get_state(d->lun)), usable, all, d->live.lc->min_paths);
 	else
 		snprintf(text, sizeof(text), "%s, %u/%u paths", lun_state_name(lun_get_state(d->lun)),
 			 usable, all);

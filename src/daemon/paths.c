@@ -44,7 +44,7 @@ static void paths_refused(struct daemon *d, const char *name, const char *text)
 		f->text[0] = '\0';
 	}
 	f->seen = true;
-	f->next_ns = loop_now_ns(d->loop) + d->lc->polling_interval_ns / 2;
+	f->next_ns = loop_now_ns(d->loop) + d->live.lc->polling_interval_ns / 2;
 	if (strcmp(f->text, text) == 0)
 		return;
 	snprintf(f->text, sizeof(f->text), "%s", text);
@@ -139,7 +139,7 @@ static int paths_open_sg(struct daemon *d, const char *name, struct path **ret, 
 	struct sg_conf conf = {
 		.wwid = d->lc->wwid,
 		.allow_vpd80 = d->lc->allow_vpd80,
-		.depth = d->lc->path_depth,
+		.depth = d->live.lc->path_depth,
 		.io_timeout_ns = d->lc->io_timeout_ns,
 		.identity = &d->sg_identity,
 	};
@@ -196,11 +196,11 @@ static struct scan {
 
 static int scan_named(struct daemon *d)
 {
-	size_t n = MIN(d->lc->npaths, (size_t)PATHS_MAX);
+	size_t n = MIN(d->live.lc->npaths, (size_t)PATHS_MAX);
 
 	for (size_t i = 0; i < n; i++) {
-		scan.names[i].name = d->lc->paths[i];
-		scan.kinds[i] = discover_kind_of(d->lc->paths[i]);
+		scan.names[i].name = d->live.lc->paths[i];
+		scan.kinds[i] = discover_kind_of(d->live.lc->paths[i]);
 	}
 	return (int)n;
 }
@@ -300,7 +300,7 @@ static bool scan_apply(struct daemon *d)
 
 bool paths_scan(struct daemon *d)
 {
-	int n = d->lc->npaths ? scan_named(d) : scan_discover(d);
+	int n = d->live.lc->npaths ? scan_named(d) : scan_discover(d);
 
 	if (n < 0)
 		return false;
@@ -314,15 +314,38 @@ bool paths_scan(struct daemon *d)
 	return n > 0 && !d->nrefused;
 }
 
+/* True if the configuration names paths, and not this one. */
+static bool paths_is_unnamed(const struct daemon *d, const char *name)
+{
+	const struct lun_conf *lc = d->live.lc;
+
+	for (size_t i = 0; i < lc->npaths; i++)
+		if (!strcmp(lc->paths[i], name))
+			return false;
+	return lc->npaths > 0;
+}
+
+void paths_reconfigured(struct daemon *d)
+{
+	struct path *p;
+
+	for (p = lun_next_path(d->lun, NULL); p; p = lun_next_path(d->lun, p)) {
+		const struct path_note *note = &d->notes[p->index];
+
+		if (p->state != PATH_GONE && paths_is_unnamed(d, note->name ? note->name : p->name))
+			lun_remove_path(d->lun, p, "the configuration does not name it any more");
+	}
+}
+
 int paths_start(struct daemon *d)
 {
 	hotplug_start(d);
 	if (!lun_next_path(d->lun, NULL))
 		log_err("no path: %s; looked for again every %.1f s",
-			d->lc->npaths ? "none of the configured paths can be opened" :
+			d->live.lc->npaths ? "none of the configured paths can be opened" :
 			d->nfound     ? "none of those that were found can be opened" :
 					"nothing with this WWID was found",
-			(double)d->lc->polling_interval_ns / 1e9);
+			(double)d->live.lc->polling_interval_ns / 1e9);
 	return 0;
 }
 

@@ -66,6 +66,14 @@ static void set_shares(struct nbd_server *s)
 	s->common_reqs_max = MAX(p->max_reqs / 8 * 5, 1u);
 }
 
+void nbd_server_set_limits(struct nbd_server *s, unsigned max_conns, uint64_t handshake_ns)
+{
+	assert(max_conns >= 1 && max_conns <= NBD_CONNS_MAX && handshake_ns > 0);
+	s->conf.max_conns = max_conns;
+	s->conf.handshake_ns = handshake_ns;
+	set_shares(s);
+}
+
 static bool fits_own(const struct nbd_slot *slot)
 {
 	const struct nbd_conn *c = slot->conn;

@@ -44,6 +44,10 @@ void nbd_conf_default(struct nbd_conf *conf);
 int nbd_server_new(struct loop *l, struct lun *lun, const struct nbd_conf *conf,
 		   struct nbd_server **ret);
 
+/* Of clients that come from now on; those that are there stay, also above the new limit. @max_conns
+ * in 1..NBD_CONNS_MAX, @handshake_ns > 0 (asserted). */
+void nbd_server_set_limits(struct nbd_server *s, unsigned max_conns, uint64_t handshake_ns);
+
 /* Serve the stream socket @fd as if it had been accepted; it is the server's in any case, closed
  * on failure. 0; -EAGAIN: the geometry is not known yet; -ENOSPC: too many clients; -ENOMEM;
  * -ESHUTDOWN. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cmd_show.c - list, status, paths, stats, ping: ask one LUN or all of them, change
- * nothing. */
+/* cmd_show.c - list, status, paths, stats, ping, reload: ask one LUN or all of them. */
 #include "config.h"
 
 #include "lunmuxctl/cmd.h"
@@ -26,7 +25,7 @@ static void take_answer(const struct command *cmd, const char *name, struct answ
 			struct report *r)
 {
 	if (a->ok) {
-		if (cmd->view != VIEW_STATS && cmd->view != VIEW_PING)
+		if (cmd->view == VIEW_LIST || cmd->view == VIEW_STATUS || cmd->view == VIEW_PATHS)
 			r->code = exit_worse(r->code, exit_of_health(a->result));
 		report_add(r, a->result);
 		return;

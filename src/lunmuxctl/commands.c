@@ -47,10 +47,16 @@ static const struct command commands[] = {
 	 "waited for, too.\n",
 	 0, 1, VIEW_WAIT, cmd_wait, OPT_BIT_PATHS | OPT_BIT_STATE},
 	{"set", "[NAME] KEY VALUE", "change a setting until the next restart or reload",
-	 "KEY is path_selector (last-used, round-robin, queue-length, service-time,\n"
-	 "historical-service-time, numa; selector for short) or queue_depth (a number, or\n"
-	 "auto). It takes effect at once, also while I/O runs.\n",
+	 "KEY is a keyword of lunmux.conf that takes effect at once: path_selector (last-used,\n"
+	 "round-robin, queue-length, service-time, historical-service-time, numa; selector for\n"
+	 "short), queue_depth (a number, or auto; depth), path_grouping_policy (policy),\n"
+	 "path_depth, host_depth, elevator, no_path_retry, failback and others, also while I/O\n"
+	 "runs.\n",
 	 2, 3, VIEW_SET, cmd_set},
+	{"reload", "[NAME]", "read lunmux.conf anew and apply what differs",
+	 "Validated first: a bad file changes nothing. What takes effect only at the next start\n"
+	 "of the daemon is named.\n",
+	 0, 1, VIEW_RELOAD, cmd_show},
 	{"ping", "[NAME]", "does the daemon answer?", NULL, 0, 1, VIEW_PING, cmd_show},
 	{"help", "[VERB]", "this text, or that of a verb", NULL, 0, 1, VIEW_LIST, NULL},
 };
@@ -71,7 +77,7 @@ void command_list(FILE *f)
 	fputs("Usage: lunmuxctl [-R DIR] [--json] [--timeout S] VERB [NAME] ...\n"
 	      "Show and change what lunmuxd does. NAME may be left out if there is "
 	      "only one LUN;\n"
-	      "list, status, paths, stats and ping then take all there "
+	      "list, status, paths, stats, reload and ping then take all there "
 	      "are.\n\nVerbs:\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)

@@ -95,11 +95,19 @@ static void write_paths(const struct report *r, FILE *f, bool colour)
 	table_free(&t);
 }
 
+static void write_warning(const json_t *l, const char *verb)
+{
+	char name[CELL_BYTES], warning[CELL_BYTES * 2];
+
+	if (get_str(l, "warning", warning, sizeof(warning))[0])
+		fprintf(stderr, "lunmuxctl: %s: %s: %s\n", verb,
+			get_str(l, "name", name, sizeof(name)), warning);
+}
+
 static void write_path_change(const json_t *l, const char *verb, FILE *f)
 {
 	const json_t *p = json_object_get(l, "path");
-	char name[CELL_BYTES], path[CELL_BYTES], state[CELL_BYTES],
-		warning[CELL_BYTES * 2];
+	char name[CELL_BYTES], path[CELL_BYTES], state[CELL_BYTES];
 	bool pending;
 
 	get_str(l, "name", name, sizeof(name));
@@ -108,20 +116,18 @@ static void write_path_change(const json_t *l, const char *verb, FILE *f)
 	fprintf(f, "%s: %s is %s%s%s\n", name, get_str(p, "name", path, sizeof(path)),
 		state, get_bool(l, "changed") ? " now" : " already, nothing was changed",
 		pending ? "; its check decides" : "");
-	if (get_str(l, "warning", warning, sizeof(warning))[0])
-		fprintf(stderr, "lunmuxctl: %s: %s: %s\n", verb, name, warning);
+	write_warning(l, verb);
 }
 
 static void write_group_change(const json_t *l, const char *verb, FILE *f)
 {
-	char name[CELL_BYTES], warning[CELL_BYTES * 2];
+	char name[CELL_BYTES];
 
 	get_str(l, "name", name, sizeof(name));
 	fprintf(f, "%s: group %llu (prio=%lld) carries the I/O%s\n", name,
 		(unsigned long long)get_u64(l, "group"), (long long)get_int(l, "prio"),
 		get_bool(l, "changed") ? " now" : " already");
-	if (get_str(l, "warning", warning, sizeof(warning))[0])
-		fprintf(stderr, "lunmuxctl: %s: %s: %s\n", verb, name, warning);
+	write_warning(l, verb);
 }
 
 static void value_text(const json_t *v, char *buf, size_t size)
@@ -132,10 +138,41 @@ static void value_text(const json_t *v, char *buf, size_t size)
 		ctl_clean(buf, size, json_is_string(v) ? json_string_value(v) : "?");
 }
 
+/* "db01: queue_depth is 32 (was auto)" */
+static void write_setting(const json_t *l, const json_t *setting, const char *key, const char *is,
+			  FILE *f)
+{
+	char name[CELL_BYTES], word[CELL_BYTES], a[CELL_BYTES], b[CELL_BYTES];
+
+	value_text(json_object_get(setting, "value"), a, sizeof(a));
+	value_text(json_object_get(setting, "previous"), b, sizeof(b));
+	fprintf(f, "%s: %s %s %s (was %s)\n", get_str(l, "name", name, sizeof(name)),
+		get_str(setting, key, word, sizeof(word)), is, a[0] ? a : "none",
+		b[0] ? b : "none");
+}
+
+static void write_reload(const json_t *l, FILE *f)
+{
+	char name[CELL_BYTES], text[1024];
+	const json_t *changed = json_object_get(l, "changed");
+	const json_t *restart = json_object_get(l, "restart");
+	size_t i;
+	json_t *v;
+
+	get_str(l, "name", name, sizeof(name));
+	if (!json_array_size(changed))
+		fprintf(f, "%s: reloaded, nothing has changed\n", name);
+	json_array_foreach(changed, i, v) write_setting(l, v, "keyword", "is", f);
+	json_array_foreach(restart, i, v)
+		write_setting(l, v, "keyword", "needs a restart to be", f);
+	json_array_foreach(json_object_get(l, "warnings"), i, v)
+		fprintf(stderr, "lunmuxctl: reload: %s: %s\n", name,
+			ctl_clean(text, sizeof(text), json_string_value(v)));
+}
+
 static void write_one(const struct report *r, const json_t *l, FILE *f, bool colour)
 {
-	char name[CELL_BYTES], a[CELL_BYTES], b[CELL_BYTES], key[CELL_BYTES],
-		age[HUMAN_BYTES];
+	char name[CELL_BYTES], a[CELL_BYTES], b[CELL_BYTES], age[HUMAN_BYTES];
 
 	get_str(l, "name", name, sizeof(name));
 	switch (r->view) {
@@ -158,10 +195,11 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 		write_group_change(l, r->verb, f);
 		break;
 	case VIEW_SET:
-		value_text(json_object_get(l, "value"), a, sizeof(a));
-		value_text(json_object_get(l, "previous"), b, sizeof(b));
-		fprintf(f, "%s: %s is %s (was %s)\n", name,
-			get_str(l, "key", key, sizeof(key)), a, b);
+		write_setting(l, l, "key", "is", f);
+		write_warning(l, r->verb);
+		break;
+	case VIEW_RELOAD:
+		write_reload(l, f);
 		break;
 	case VIEW_WAIT:
 		fprintf(f, "%s: %s, %llu/%llu paths usable, after %s\n", name,

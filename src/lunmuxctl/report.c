@@ -21,6 +21,8 @@ int exit_of_error(enum ctl_code code)
 		return EXIT_PERMISSION;
 	case CTL_E_TIMEOUT:
 		return EXIT_TIMEOUT;
+	case CTL_E_CONFIG:
+		return EXIT_CONFIG;
 	case CTL_E_BAD_REQUEST:
 	case CTL_E_BAD_VERSION:
 	case CTL_E_UNKNOWN_VERB:

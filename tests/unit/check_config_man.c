@@ -132,6 +132,29 @@ static struct config *parse(const char *text)
 	return c;
 }
 
+/* The keywords that a reload leaves alone are named, and no other. */
+START_TEST(test_manual_has_restarts)
+{
+	_cleanup_free_ char *man = read_source("man/lunmux.conf.5");
+	char *at = strstr(man, "\n.Ss Changes while the daemon runs\n"), *end;
+
+	ck_assert_ptr_nonnull(at);
+	end = strstr(at, "\n.Pp\n");
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	for (char *c = at; *c; c++)
+		if (*c == '\n' || *c == ',')
+			*c = ' ';
+	for (size_t i = 0; i < KEYWORDS_NR; i++) {
+		_cleanup_free_ char *word = NULL;
+
+		ck_assert_int_ge(asprintf(&word, " %s ", keywords[i].name), 0);
+		ck_assert_msg(!strstr(at, word) == !!(keywords[i].flags & KW_LIVE),
+			      "%s: the manual and KW_LIVE disagree", keywords[i].name);
+	}
+}
+END_TEST
+
 START_TEST(test_example)
 {
 	_cleanup_free_ char *text = read_source("etc/lunmux.conf");
@@ -164,6 +187,7 @@ int main(void)
 
 	tcase_add_test(tc, test_manual_has_keywords);
 	tcase_add_test(tc, test_keywords_have_manual);
+	tcase_add_test(tc, test_manual_has_restarts);
 	tcase_add_test(tc, test_example);
 	suite_add_tcase(s, tc);
 	return unit_main(s);

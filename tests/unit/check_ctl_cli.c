@@ -138,6 +138,63 @@ START_TEST(test_change)
 }
 END_TEST
 
+START_TEST(test_reload)
+{
+	json_t *j, *list;
+
+	start(2);
+	ck_assert_int_eq(ctl("$CTL reload"), 0);
+	ck_assert_str_eq(out, "db01: reloaded, nothing has changed\n");
+	write_conf("path_selector numa\nqueue_depth 9\nno_path_retry fail\nmax_requests 99\n");
+	ck_assert_int_eq(ctl("$CTL reload db01"), 0);
+	ck_assert_str_eq(out, "db01: path_selector is numa (was service-time)\n"
+			      "db01: no_path_retry is fail (was 12)\n"
+			      "db01: queue_depth is 9 (was auto)\n"
+			      "db01: max_requests needs a restart to be 99 (was 1024)\n");
+	ck_assert_int_eq(lun_params(lun)->selector, SEL_NUMA);
+	ck_assert_uint_eq(lun_params(lun)->depth, 9);
+	ck_assert_uint_eq(lun_params(lun)->max_reqs, 1024);
+	/* The restart is still due, and what set has changed goes back. */
+	ck_assert_int_eq(ctl("$CTL set depth 5 && $CTL --json reload"), 0);
+	j = json_loads(strchr(out, '\n') + 1, 0, NULL);
+	list = json_object_get(json_array_get(json_object_get(j, "luns"), 0), "changed");
+	ck_assert_uint_eq(json_array_size(list), 1);
+	ck_assert_str_eq(str(json_array_get(list, 0), "keyword"), "queue_depth");
+	ck_assert_int_eq(num(json_array_get(list, 0), "value"), 9);
+	ck_assert_int_eq(num(json_array_get(list, 0), "previous"), 5);
+	list = json_object_get(json_array_get(json_object_get(j, "luns"), 0), "restart");
+	ck_assert_str_eq(str(json_array_get(list, 0), "keyword"), "max_requests");
+	json_decref(j);
+	finish();
+}
+END_TEST
+
+/* A bad file changes nothing and says where and why. */
+static const struct {
+	const char *conf, *error;
+} bad_conf[] = {
+	{"path_selector numa\nqueue_deepth 9\n", ":6:1: \"queue_deepth\": unknown keyword"},
+	{"queue_depth 0\n", ":5:13: queue_depth \"0\": out of range"},
+	{"path_depth 9\nqueue_depth 8\n", ":6:1: queue_depth: less than path_depth"},
+	{"}\nmultipath {\nwwid 3600b\nalias db01\n", "given twice"},
+};
+
+START_TEST(test_reload_bad)
+{
+	start(2);
+	write_conf(bad_conf[_i].conf);
+	ck_assert_int_eq(ctl("$CTL reload"), 78);
+	has(errs, bad_conf[_i].error);
+	has(errs, "/lunmux.conf:");
+	ck_assert_int_eq(lun_params(lun)->selector, SEL_SERVICE_TIME);
+	ck_assert_uint_eq(lun_params(lun)->depth, 0);
+	ck_assert_int_eq(unlink(conf_path), 0);
+	ck_assert_int_eq(ctl("$CTL reload"), 78);
+	has(errs, "No such file");
+	finish();
+}
+END_TEST
+
 START_TEST(test_quarantine)
 {
 	path_other[1] = "it is LUN 3600b, not the configured 3600a0980";
@@ -330,7 +387,7 @@ static const struct {
 	{"ping --timeout nan", "--timeout"},
 	{"ping --timeout 1e300", "--timeout"},
 	{"ping --nonsense", "nonsense"},
-	{"set db01 queue_depth none", "no depth"},
+	{"set db01 queue_depth none", "not a whole number"},
 	{"set db01 queue_deepth 3", "did you mean queue_depth?"},
 	{"fail-path db01 \"$(printf '\\377')\"", "UTF-8"},
 };
@@ -425,6 +482,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_healthy);
 	tcase_add_test(tc, test_change);
+	tcase_add_test(tc, test_reload);
+	tcase_add_loop_test(tc, test_reload_bad, 0, ARRAY_SIZE(bad_conf));
 	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_switch_group);
 	tcase_add_test(tc, test_without_a_path);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "ctl/server_int.h"
+#include "daemon/live.h"
 #include "path/sim.h"
 #include "unit.h"
 
@@ -88,11 +89,67 @@ static json_t *env_exports(void *arg)
 	return text;
 }
 
+/* The configuration of the LUN, for reload and set. */
+static struct live live;
+static char conf_path[128];
+
+static void __attribute__((unused)) write_conf(const char *settings)
+{
+	FILE *f = fopen(conf_path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "multipaths {\n\tmultipath {\n\t\twwid 3600a0980\n\t\talias db01\n%s\t}\n}\n",
+		settings);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static json_t *env_end_of(json_t *result, const struct live_error *lerr, struct ctl_error *err)
+{
+	if (!result) {
+		ctl_fail(err, lerr->config ? CTL_E_CONFIG : CTL_E_BAD_ARGUMENT, "%s", lerr->message);
+		ctl_hint(err, "%s", lerr->hint);
+	}
+	return result;
+}
+
+static json_t *env_reload(void *arg, struct ctl_error *err)
+{
+	struct live_error lerr;
+
+	return env_end_of(live_reload(&live, &lerr), &lerr, err);
+}
+
+static json_t *env_set(void *arg, const char *key, const char *value, struct ctl_error *err)
+{
+	struct live_error lerr;
+
+	return env_end_of(live_set(&live, key, value, &lerr), &lerr, err);
+}
+
+static void env_config(struct lun_params *par)
+{
+	struct conf_errors errs = {NULL};
+	struct config *c;
+
+	snprintf(conf_path, sizeof(conf_path), "%s/lunmux.conf", rundir);
+	write_conf("");
+	ck_assert_int_eq(config_load(conf_path, &c, &errs), 0);
+	memset(&live, 0, sizeof(live));
+	live_init(&live, c, config_find(c, "db01"));
+	live.file = conf_path;
+	live_params(live.lc, par);
+	par->expect_paths = false;
+}
+
 /* @l: taken. Log lines are kept off the test's output. */
 static void env_start(struct loop *l, unsigned npaths)
 {
 	struct lun_params par;
-	struct ctl_conf conf = {.version = "1.2.3", .exports = env_exports, .refused = env_refused};
+	struct ctl_conf conf = {.version = "1.2.3",
+				.exports = env_exports,
+				.refused = env_refused,
+				.reload = env_reload,
+				.set = env_set};
 
 	log_init("check_ctl", NULL, LOG_L_ERR - 1);
 	loop = l;
@@ -101,12 +158,9 @@ static void env_start(struct loop *l, unsigned npaths)
 	snprintf(lundir, sizeof(lundir), "%s/db01", rundir);
 	snprintf(sockpath, sizeof(sockpath), "%s/ctl.sock", lundir);
 	ck_assert_int_eq(mkdir(lundir, 0755), 0);
-	lun_params_default(&par);
-	strcpy(par.name, "db01");
-	strcpy(par.wwid, "3600a0980");
-	par.selector = SEL_SERVICE_TIME;
-	par.grouping = GROUP_BY_PRIO;
+	env_config(&par);
 	ck_assert_int_eq(lun_new(loop, &par, &lun), 0);
+	live.lun = lun;
 	for (unsigned i = 0; i < npaths; i++) {
 		char name[32];
 
@@ -131,6 +185,8 @@ static void env_end(void (*step)(void))
 	lun_free(lun);
 	loop_free(loop);
 	ck_assert_int_eq(access(sockpath, F_OK), -1);
+	live_free(&live);
+	unlink(conf_path);
 	ck_assert_int_eq(rmdir(lundir), 0);
 	ck_assert_int_eq(rmdir(rundir), 0);
 }

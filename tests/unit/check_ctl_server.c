@@ -319,6 +319,46 @@ START_TEST(test_queueing_and_fail)
 }
 END_TEST
 
+/* Each of the settings that administrators change most, and what is in force then. */
+static const struct {
+	const char *key, *value, *keyword, *previous;
+	size_t at; /* in struct lun_params, of an enum or unsigned */
+	unsigned is;
+} settings[] = {
+#define PAR(member) offsetof(struct lun_params, member)
+	{"path_selector", "numa", "path_selector", "service-time", PAR(selector), SEL_NUMA},
+	{"policy", "multibus", "path_grouping_policy", "group_by_prio", PAR(grouping), GROUP_MULTIBUS},
+	{"path_depth", "7", "path_depth", "auto", PAR(path_depth), 7},
+	{"host_depth", "9", "host_depth", "auto", PAR(host_depth), 9},
+	{"depth", "11", "queue_depth", "auto", PAR(depth), 11},
+	{"elevator", "fifo", "elevator", "auto", PAR(elevator), ELV_FIFO},
+	{"fifo_batch", "3", "fifo_batch", "16", PAR(fifo_batch), 3},
+	{"no_path_retry", "queue", "no_path_retry", "12", PAR(no_path), NO_PATH_QUEUE},
+	{"no_path_retry", "5", "no_path_retry", "12", PAR(no_path_checks), 5},
+	{"failback", "manual", "failback", "immediate", PAR(failback), FAILBACK_MANUAL},
+};
+
+START_TEST(test_settings)
+{
+	char line[256];
+	json_t *r;
+
+	start(2);
+	snprintf(line, sizeof(line), "{\"v\":1,\"verb\":\"set\",\"key\":\"%s\",\"value\":\"%s\"}",
+		 settings[_i].key, settings[_i].value);
+	r = ok(line);
+	ck_assert_str_eq(str(r, "key"), settings[_i].keyword);
+	if (json_is_string(json_object_get(r, "previous")))
+		ck_assert_str_eq(str(r, "previous"), settings[_i].previous);
+	else
+		ck_assert_int_eq(num(r, "previous"), atoi(settings[_i].previous));
+	ck_assert_uint_eq(*(const unsigned *)((const char *)lun_params(lun) + settings[_i].at),
+			  settings[_i].is);
+	json_decref(r);
+	finish();
+}
+END_TEST
+
 START_TEST(test_set)
 {
 	json_t *r;
@@ -366,13 +406,22 @@ static const struct {
 	{"{\"v\":1,\"verb\":\"set\",\"key\":\"selector\"}", CTL_E_BAD_ARGUMENT,
 	 "value: missing", ""},
 	{"{\"v\":1,\"verb\":\"set\",\"key\":\"selector\",\"value\":\"roundrobin\"}",
-	 CTL_E_BAD_ARGUMENT, "no roundrobin", "round-robin?"},
+	 CTL_E_BAD_ARGUMENT, "roundrobin", "round-robin"},
 	{"{\"v\":1,\"verb\":\"set\",\"key\":\"queue_depth\",\"value\":0}",
-	 CTL_E_BAD_ARGUMENT, "1..4096", "auto"},
+	 CTL_E_BAD_ARGUMENT, "1 to 4096", ""},
 	{"{\"v\":1,\"verb\":\"set\",\"key\":\"queue_depth\",\"value\":4097}",
-	 CTL_E_BAD_ARGUMENT, "1..4096", "auto"},
+	 CTL_E_BAD_ARGUMENT, "1 to 4096", ""},
 	{"{\"v\":1,\"verb\":\"set\",\"key\":\"queue_depth\",\"value\":\"big\"}",
-	 CTL_E_BAD_ARGUMENT, "no depth", "auto"},
+	 CTL_E_BAD_ARGUMENT, "not a whole number", ""},
+	{"{\"v\":1,\"verb\":\"set\",\"key\":\"max_requests\",\"value\":64}",
+	 CTL_E_BAD_ARGUMENT, "cannot be set while", "restart"},
+	{"{\"v\":1,\"verb\":\"set\",\"key\":\"path\",\"value\":\"/dev/sg1\"}",
+	 CTL_E_BAD_ARGUMENT, "cannot be set while", "reload"},
+	{"{\"v\":1,\"verb\":\"set\",\"key\":\"suspect_after\",\"value\":\"30s\"}",
+	 CTL_E_BAD_ARGUMENT, "not shorter than io_timeout", ""},
+	{"{\"v\":1,\"verb\":\"set\",\"key\":\"polling_interval\",\"value\":60}",
+	 CTL_E_BAD_ARGUMENT, "longer than max_polling_interval", ""},
+	{"{\"v\":1,\"verb\":\"reload\",\"x\":1}", CTL_E_BAD_ARGUMENT, "no argument x", ""},
 	{"{\"v\":1,\"verb\":\"queueing\"}", CTL_E_BAD_ARGUMENT, "mode: missing", ""},
 	{"{\"v\":1,\"verb\":\"queueing\",\"mode\":\"maybe\"}", CTL_E_BAD_ARGUMENT,
 	 "no maybe", "default"},
@@ -538,6 +587,7 @@ int main(void)
 	tcase_add_test(tc, test_switch_group);
 	tcase_add_test(tc, test_queueing_and_fail);
 	tcase_add_test(tc, test_set);
+	tcase_add_loop_test(tc, test_settings, 0, ARRAY_SIZE(settings));
 	tcase_add_test(tc, test_wrong_requests);
 	tcase_add_test(tc, test_wait);
 	tcase_add_test(tc, test_wait_timeout);
