@@ -119,6 +119,8 @@ int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret)
 	r = lun_pool_init(lun);
 	if (r == 0)
 		r = ledger_init(lun);
+	if (r == 0)
+		r = record_init(lun);
 	if (r < 0) {
 		lun_free(lun);
 		return r;
@@ -144,6 +146,7 @@ void lun_free(struct lun *lun)
 	loop_timer_stop(lun->loop, &lun->overdue_timer);
 	ledger_fini(lun);
 	lun_pool_fini(lun);
+	record_fini(lun);
 	free(lun);
 }
 

@@ -206,6 +206,19 @@ static void lun_grow(struct lun *lun)
 
 /* --- groups ------------------------------------------------------------------------ */
 
+static void lun_tell_group(struct lun *lun, int to)
+{
+	char is[16], cause[80];
+
+	if (to < 0)
+		return; /* the LUN's own event tells */
+	snprintf(is, sizeof(is), "%d", to);
+	snprintf(cause, sizeof(cause), "priority %d, %u paths usable", lun->groups.g[to].prio,
+		 lun->groups.g[to].nusable);
+	/* The number that the old one has now would tell nothing. */
+	lun_event(lun, EVENT_GROUP, "", "", is, cause);
+}
+
 static void lun_switch_group(struct lun *lun, int to)
 {
 	struct groups *gs = &lun->groups;
@@ -213,6 +226,7 @@ static void lun_switch_group(struct lun *lun, int to)
 	lun->by_hand = false;
 	if (gs->current == to)
 		return;
+	lun_tell_group(lun, to);
 	groups_choose(gs, to);
 	if (to >= 0 && gs->n > 1)
 		log_notice("group %d (priority %d, %u paths usable) carries the I/O now", to,
@@ -322,7 +336,7 @@ void lun_set_state(struct lun *lun, enum lun_state to, const char *why)
 		log_err("LUN %s -> %s: %s", lun_state_name(from), lun_state_name(to), why);
 	else
 		log_notice("LUN %s -> %s: %s", lun_state_name(from), lun_state_name(to), why);
-	lun_notify(lun);
+	lun_event(lun, EVENT_LUN, "", lun_state_name(from), lun_state_name(to), why);
 	lun_dirty(lun);
 }
 

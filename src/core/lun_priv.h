@@ -9,6 +9,7 @@
  *   lun_cmd.c      commands: built from the elevator, advanced, split
  *   lun_verdict.c  verdict -> action: the one switch
  *   lun_paths.c    paths come, go and change: groups, limits, LUN state
+ *   record.c       rings of the last moves and commands
  *   ledger.c       which writes may still land
  *   hedge.c        overdue commands: suspect paths, requests sent again
  *   flush.c        flush rounds
@@ -32,6 +33,7 @@
 #include "core/path.h"
 #include "core/qdepth.h"
 #include "core/rangelock.h"
+#include "core/record.h"
 #include "core/sel.h"
 
 STAILQ_HEAD(cmd_list, cmd);
@@ -107,6 +109,9 @@ struct lun {
 	enum queueing queueing;
 	bool by_hand; /* the current group is lun_use_group()'s choice, not the best */
 
+	struct record *record;
+	unsigned depth_told;  /* record_depth() */
+	uint64_t hidden_told;
 	struct log_limit error_log;
 	struct lun_stats stats;
 	uint64_t last_done_ns; /* of the last completion, 0 when idle */
@@ -200,6 +205,14 @@ void overdue_cmd_ended(struct lun *lun, struct cmd *cmd);
 /* True if @r was a hedge: its end has been taken care of. */
 bool hedge_takes(struct req *r, int err);
 void hedge_drop_all(struct req *lead);
+
+/* record.c */
+int record_init(struct lun *lun);
+void record_fini(struct lun *lun);
+/* At the end of a turn: the depth in force is another one than before? */
+void record_depth(struct lun *lun);
+/* @cmd has ended. */
+void record_cmd(struct lun *lun, const struct cmd *cmd, uint64_t now_ns);
 
 /* lun_pool.c */
 void req_free(struct req *r); /* its last user has gone */

@@ -463,6 +463,7 @@ void lun_run_task(struct loop_task *t)
 	lun_call_done(lun);
 	lun_flush_paths(lun);
 	overdue_watch(lun);
+	record_depth(lun);
 	lun_stop_progress(lun);
 	if (!lun->qd.inflight && !elv_count(&lun->elv) && STAILQ_EMPTY(&lun->retry) &&
 	    STAILQ_EMPTY(&lun->delayed))

@@ -326,6 +326,7 @@ void lun_act(struct lun *lun, struct cmd *cmd)
 	char why[160] = "";
 
 	path_account_end(p, cmd, lun->now_ns);
+	record_cmd(lun, cmd, lun->now_ns);
 	if (!fault_strikes(PLANT_SLOT_LEAK))
 		qdepth_give(&lun->qd);
 	ledger_ended(lun, cmd);

@@ -99,6 +99,19 @@ static uint64_t path_transition_ns(const struct path *p)
 						      : TRANSITION_SEC * NS_PER_SEC;
 }
 
+/* The end of its name behind the last slash, as much of that as there is room for. */
+static void path_make_tag(struct path *p)
+{
+	const char *base = strrchr(p->name, '/');
+	size_t len, n;
+
+	base = base && base[1] ? base + 1 : p->name;
+	len = strlen(base);
+	n = MIN(len, sizeof(p->tag) - 1);
+	memcpy(p->tag, base + len - n, n);
+	p->tag[n] = '\0';
+}
+
 void path_init(struct path *p, struct lun *lun, unsigned index)
 {
 	p->lun = lun;
@@ -111,6 +124,7 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	if (p->numa_node >= 0 && (unsigned)p->numa_node < NUMA_NODES_MAX &&
 	    lun->par.numa_distance[p->numa_node])
 		p->numa_distance = lun->par.numa_distance[p->numa_node];
+	path_make_tag(p);
 	TAILQ_INIT(&p->cmds);
 	loop_timer_init(&p->transition_timer, path_transition_over);
 	probe_init(p);
@@ -155,6 +169,7 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 	p->state_since_ns = loop_now_ns(p->lun->loop);
 	snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
 	path_log_move(p, from, p->why);
+	lun_event(p->lun, EVENT_PATH, p->name, path_state_name(from), path_state_name(to), p->why);
 	if (from == PATH_TRANSITIONING)
 		loop_timer_stop(p->lun->loop, &p->transition_timer);
 	switch (to) {

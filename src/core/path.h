@@ -20,6 +20,8 @@
 
 struct lun;
 
+#define PATH_TAG_BYTES 18
+
 /* Sizes of READ and WRITE: up to 4, 16, 64, 256 KiB, larger. */
 enum { BYTE_CLASSES = 5, BYTE_CLASS_OTHER = BYTE_CLASSES };
 
@@ -98,6 +100,7 @@ struct path {
 	/* --- core's; read by ctl ------------------------------------------------ */
 	struct lun *lun;
 	unsigned index; /* 0..PATHS_MAX-1 within the LUN, stable while it exists */
+	char tag[PATH_TAG_BYTES]; /* "sg3", for the trace */
 	enum path_state state;
 	uint64_t state_since_ns;
 	char why[160];	       /* cause of the last move, in words */

@@ -244,8 +244,7 @@ static void timer_fn(struct loop_timer *t)
 		ctl_client_free(c);
 		return;
 	}
-	ctl_wait_expired(&call);
-	finish(c, &call, CTL_FAILED);
+	finish(c, &call, ctl_wait_expired(&call));
 }
 
 /* May free @c. */

@@ -29,6 +29,10 @@
  *   stats                          {name, state, health, lun{}, path_list[], loop{}}
  *   wait [paths:N] [state:"up"|"down"] [timeout_ms:N]
  *                                  LUN in short + waited_ms; error "timeout"
+ *   events [since:N] [max:N] [timeout_ms:N]
+ *                                  {name, next, lost, events[EVENT]}: the last ones, or those
+ *                                  from number N on; with timeout_ms it waits for one
+ *   trace [max:N]                  {name, next, trace[COMMAND]}: the last commands that ended
  *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
  *   reinstate-path* path:"2:0:0:1" the same
  *   accept-path* path:"sg3"        the same; of a path in quarantine
@@ -61,6 +65,12 @@
  *                   move, may be "") access tpg (target port group, -1 unknown) prio
  *                   group inflight inflight_bytes depth host_inflight host_depth (null: no
  *                   host) errors checks checks_failed failures probation_ms (that are left)
+ *   EVENT           seq time_ms (since 1970, UTC) kind (lun path group depth config client
+ *                   fault) subject from to cause, all but kind perhaps "".  next is the number
+ *                   to go on with, lost how many asked for are not kept any more
+ *   COMMAND         seq time_ms (of its end) path op lba blocks requests queue_ns (from the
+ *                   submit of its oldest request to this sending) service_ns verdict tries
+ *                   (sendings so far) hedge (of a request that was overdue on another path)
  *   SETTING         keyword value previous; numbers as numbers, all else as the file has it
  *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
  */

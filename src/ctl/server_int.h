@@ -43,10 +43,17 @@ _Static_assert(CTL_OUT_TOTAL_MAX >= 2 * CTL_REPLY_MAX,
  */
 enum ctl_client_state { CTL_C_READING, CTL_C_READY, CTL_C_WAITING, CTL_C_SENDING };
 
+enum ctl_wait_kind { CTL_WAIT_STATE, CTL_WAIT_EVENTS };
+
 struct ctl_wait {
+	enum ctl_wait_kind kind;
+	uint64_t start_ns, due_ns;
+	/* CTL_WAIT_STATE */
 	unsigned min_usable; /* paths */
 	bool want_up, want_down;
-	uint64_t start_ns, due_ns;
+	/* CTL_WAIT_EVENTS: for one of this number or a later one; at most so many */
+	uint64_t since;
+	unsigned max;
 };
 
 struct ctl_client {
@@ -156,8 +163,8 @@ enum ctl_end { CTL_DONE, CTL_FAILED, CTL_LATER };
 enum ctl_end ctl_verb_run(struct ctl_call *call, const char *verb);
 /* Does the condition hold (CTL_DONE, result), or can it no longer (CTL_FAILED)? */
 enum ctl_end ctl_wait_check(struct ctl_call *call);
-/* The wait's time is up: fills call->err. */
-void ctl_wait_expired(struct ctl_call *call);
+/* The wait's time is up: CTL_DONE or CTL_FAILED. */
+enum ctl_end ctl_wait_expired(struct ctl_call *call);
 
 /* --- snapshot.c ------------------------------------------------------------------ */
 

@@ -144,6 +144,8 @@ static const struct verb verbs[] = {
 	{"paths", false, {NULL}, verb_paths},
 	{"stats", false, {NULL}, verb_stats},
 	{"wait", false, {"paths", "state", "timeout_ms"}, verb_wait},
+	{"events", false, {"since", "max", "timeout_ms"}, verb_events},
+	{"trace", false, {"max"}, verb_trace},
 	{"fail-path", true, {"path"}, verb_fail_path},
 	{"reinstate-path", true, {"path"}, verb_reinstate_path},
 	{"accept-path", true, {"path"}, verb_accept_path},

@@ -38,6 +38,14 @@ enum ctl_end verb_switch_group(struct ctl_call *call);
 enum ctl_end verb_queueing(struct ctl_call *call);
 enum ctl_end verb_fail(struct ctl_call *call);
 
+/* --- verbs_record.c --- */
+enum ctl_end verb_events(struct ctl_call *call);
+enum ctl_end verb_trace(struct ctl_call *call);
+/* Is there an event that the client waits for? */
+enum ctl_end ctl_events_check(struct ctl_call *call);
+/* Those that it may have, perhaps none. */
+json_t *ctl_snap_events(struct ctl_server *s, const struct ctl_wait *w);
+
 /* --- verbs_set.c --- */
 enum ctl_end verb_set(struct ctl_call *call);
 enum ctl_end verb_reload(struct ctl_call *call);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* verbs_wait.c - wait: answered when the LUN is what the client waits for. */
+/* verbs_wait.c - verbs that are answered later: wait, when the LUN is so; what all of them share. */
 #include "config.h"
 
 #include "ctl/verbs.h"
@@ -8,7 +8,7 @@
 
 #include "core/path.h"
 
-enum ctl_end ctl_wait_check(struct ctl_call *call)
+static enum ctl_end check_state(struct ctl_call *call)
 {
 	const struct ctl_wait *w = &call->wait;
 	struct ctl_server *s = call->s;
@@ -34,11 +34,24 @@ enum ctl_end ctl_wait_check(struct ctl_call *call)
 	return CTL_LATER;
 }
 
-void ctl_wait_expired(struct ctl_call *call)
+enum ctl_end ctl_wait_check(struct ctl_call *call)
+{
+	switch (call->wait.kind) {
+	case CTL_WAIT_STATE:
+		return check_state(call);
+	case CTL_WAIT_EVENTS:
+		return ctl_events_check(call);
+	}
+	return CTL_LATER;
+}
+
+enum ctl_end ctl_wait_expired(struct ctl_call *call)
 {
 	struct ctl_server *s = call->s;
 	unsigned npaths, usable = ctl_count_usable(s, &npaths);
 
+	if (call->wait.kind == CTL_WAIT_EVENTS)
+		return ctl_verb_done(call, ctl_snap_events(s, &call->wait));
 	ctl_fail(&call->err, CTL_E_TIMEOUT,
 		 "%s: still %s with %u of %u paths usable after %.1f s",
 		 lun_params(s->lun)->name, lun_state_name(lun_get_state(s->lun)),
@@ -46,6 +59,7 @@ void ctl_wait_expired(struct ctl_call *call)
 		 (double)(call->wait.due_ns - call->wait.start_ns) /
 			 (double)NS_PER_SEC);
 	ctl_hint(&call->err, "the status names the cause of each path");
+	return CTL_FAILED;
 }
 
 enum ctl_end verb_wait(struct ctl_call *call)
@@ -74,6 +88,7 @@ enum ctl_end verb_wait(struct ctl_call *call)
 		return ctl_verb_failed(call, CTL_E_BAD_ARGUMENT,
 			      "paths: no path is usable in state down, so none can be "
 			      "waited for");
+	w->kind = CTL_WAIT_STATE;
 	w->min_usable = (unsigned)paths;
 	w->start_ns = loop_now_ns(call->s->loop);
 	w->due_ns = w->start_ns + (uint64_t)timeout_ms * NS_PER_MS;

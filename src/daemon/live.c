@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "core/record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,7 +81,7 @@ static json_t *value_json(const char *text)
 struct diff {
 	json_t *live, *restart;
 	bool want_live; /* which of them is being looked for */
-	bool quiet;
+	struct lun *lun;
 };
 
 static void diff_found(void *arg, const char *keyword, bool live, const char *from, const char *to)
@@ -89,11 +90,13 @@ static void diff_found(void *arg, const char *keyword, bool live, const char *fr
 
 	if (live != d->want_live)
 		return;
-	if (!d->quiet && live)
+	if (live)
 		log_notice("reload: %s %s (was %s)", keyword, *to ? to : "none", *from ? from : "none");
-	else if (!d->quiet)
+	else
 		log_warn("reload: %s %s takes effect at the next start (now %s)", keyword,
 			 *to ? to : "none", *from ? from : "none");
+	if (live)
+		lun_event(d->lun, EVENT_CONFIG, keyword, from, to, "reload");
 	json_array_append_new(live ? d->live : d->restart,
 			      json_pack("{s:s, s:o, s:o}", "keyword", keyword, "value", value_json(to),
 					"previous", value_json(from)));
@@ -177,7 +180,7 @@ static const struct lun_conf *reload_find(struct live *lv, const struct config *
 
 json_t *live_reload(struct live *lv, struct live_error *err)
 {
-	struct diff d = { .live = json_array(), .restart = json_array() };
+	struct diff d = { .live = json_array(), .restart = json_array(), .lun = lv->lun };
 	const struct lun_conf *lc, *boot = config_find(lv->boot, lv->lc->alias);
 	struct conf_errors errs = { 0 };
 	struct config *c = NULL;
@@ -233,6 +236,7 @@ json_t *live_set(struct live *lv, const char *key, const char *value, struct liv
 	from = lun_conf_value(&old, keyword);
 	to = lun_conf_value(lv->lc, keyword);
 	log_notice("set %s %s by lunmuxctl (was %s)", keyword, to ? to : "?", from ? from : "?");
+	lun_event(lv->lun, EVENT_CONFIG, keyword, from ? from : "?", to ? to : "?", "set by lunmuxctl");
 	live_apply(lv, lv->lc);
 	obj = json_pack("{s:s, s:s, s:o, s:o}", "name", lv->lc->alias, "key", keyword, "value",
 			value_json(to ? to : "?"), "previous", value_json(from ? from : "?"));

@@ -209,6 +209,7 @@ void nbd_conn_cut(struct nbd_conn *c, const char *why)
 	nbd_noise(c->srv, LOG_L_NOTICE, "nbd: client %llu (%s): closed in state %s: %s",
 		  (unsigned long long)c->id, c->peer, nbd_state_names[c->state], why);
 	c->srv->stats.cut++;
+	lun_event(c->srv->lun, EVENT_CLIENT, c->peer, nbd_state_names[c->state], "cut", why);
 	nbd_conn_event(c, NBD_E_DEAD);
 }
 
@@ -217,6 +218,7 @@ static void conn_gone(struct nbd_conn *c, const char *how)
 {
 	nbd_noise(c->srv, LOG_L_INFO, "nbd: client %llu (%s) %s in state %s, %u requests in flight",
 		  (unsigned long long)c->id, c->peer, how, nbd_state_names[c->state], c->inflight);
+	lun_event(c->srv->lun, EVENT_CLIENT, c->peer, nbd_state_names[c->state], "gone", how);
 	nbd_conn_event(c, NBD_E_DEAD);
 }
 

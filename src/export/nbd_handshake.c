@@ -125,6 +125,7 @@ static void begin_transmission(struct nbd_conn *c, int matched)
 	nbd_noise(c->srv, LOG_L_INFO, "nbd: client %llu (%s) uses the export%s%s",
 		  (unsigned long long)c->id, c->peer, c->hs.structured ? ", structured replies" : "",
 		  c->meta ? ", " NBD_CONTEXT_BASE_ALLOCATION : "");
+	lun_event(c->srv->lun, EVENT_CLIENT, c->peer, "", "connected", "NBD");
 	nbd_conn_event(c, NBD_E_EXPORT);
 }
 

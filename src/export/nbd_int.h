@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "core/record.h"
 #include "export/io.h"
 #include "export/nbd_proto.h"
 #include "export/nbd_server.h"

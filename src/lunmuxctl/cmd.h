@@ -45,6 +45,8 @@ enum view {
 	VIEW_GROUP_CHANGE,
 	VIEW_SET,
 	VIEW_RELOAD,
+	VIEW_EVENTS,
+	VIEW_TRACE,
 	VIEW_WAIT,
 	VIEW_PING,
 };
@@ -82,6 +84,8 @@ extern const struct writer text_writer, json_writer;
 enum opt_bit {
 	OPT_BIT_PATHS = 1 << 0,
 	OPT_BIT_STATE = 1 << 1,
+	OPT_BIT_FOLLOW = 1 << 2,
+	OPT_BIT_LINES = 1 << 3,
 };
 
 struct options {
@@ -89,6 +93,8 @@ struct options {
 	bool json, help, version;
 	unsigned given; /* enum opt_bit */
 	unsigned timeout_ms;
+	bool follow;	   /* events */
+	long lines;	   /* events, trace: 0 = not given */
 	long paths;	   /* wait: 0 = not given */
 	const char *state; /* wait: NULL = not given */
 };
@@ -134,6 +140,8 @@ void cmd_fail(const struct command *cmd, const struct options *o, int argc, char
 	      struct report *r);
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r);
+void cmd_record(const struct command *cmd, const struct options *o, int argc, char **argv,
+		struct report *r);
 void cmd_wait(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
 
@@ -151,6 +159,11 @@ int names_scan(const char *rundir, struct names *ret, struct ctl_error *err);
 void names_free(struct names *ns);
 /* The one LUN that there is, into name[NAME_BYTES_MAX + 1]; or -EINVAL with @err. */
 int names_only(const char *rundir, char *name, struct ctl_error *err);
+
+/* The LUN that a verb is about, into name[NAME_BYTES_MAX + 1]: argv[0] if there are @full
+ * arguments, else the only one there is. The arguments behind it, or NULL with the error reported. */
+char **which_lun(const struct options *o, int argc, char **argv, int full, char *name,
+		 struct report *r);
 
 /* --- asking
  * ----------------------------------------------------------------------------- */
@@ -170,6 +183,8 @@ void ask(const char *rundir, const char *name, const char *verb, const json_t *a
 void ask_all(const char *rundir, const struct names *ns, size_t first, size_t n,
 	     const char *verb, uint64_t due_ms, struct answer *answers);
 
+/* Is standard output a terminal that wants it? */
+bool want_colour(void);
 /* "Out of memory", exit 1, if @p is NULL; else @p. */
 void *must(void *p);
 

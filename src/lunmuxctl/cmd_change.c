@@ -9,10 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The LUN: argv[0] if there are @full arguments, else the only one there is. Returns
- * the arguments behind it, NULL with the error reported. */
-static char **which_lun(const struct options *o, int argc, char **argv, int full,
-			char *name, struct report *r)
+char **which_lun(const struct options *o, int argc, char **argv, int full, char *name,
+		 struct report *r)
 {
 	struct ctl_error err;
 

@@ -15,6 +15,14 @@ static const struct command commands[] = {
 	 cmd_show},
 	{"paths", "[NAME]", "one line a path", NULL, 0, 1, VIEW_PATHS, cmd_show},
 	{"stats", "[NAME]", "counters and latencies", NULL, 0, 1, VIEW_STATS, cmd_show},
+	{"events", "[NAME]", "what has happened: paths, groups, depth, settings, clients",
+	 "The last moves of the LUN, at most 1024, oldest first, with the time and the cause.\n"
+	 "With --json --follow each is an object on a line of its own.\n",
+	 0, 1, VIEW_EVENTS, cmd_record, OPT_BIT_FOLLOW | OPT_BIT_LINES},
+	{"trace", "[NAME]", "the last commands: path, range, times, verdict",
+	 "Each command that a path has carried, as it ended: its range in blocks, how long its\n"
+	 "oldest request had waited, how long it took, and how often it had been sent.\n",
+	 0, 1, VIEW_TRACE, cmd_record, OPT_BIT_LINES},
 	{"fail-path", "[NAME] PATH", "take a path out of use",
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. Commands\n"
 	 "on it end; it gets no new ones until reinstate-path.\n",

@@ -63,7 +63,7 @@ static void fill_std_fds(void)
 	}
 }
 
-static bool want_colour(void)
+bool want_colour(void)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
@@ -92,7 +92,9 @@ static int run_command(const struct command *cmd, const struct options *o, int a
 	report_init(&r, cmd->name, cmd->view);
 	cmd->run(cmd, o, argc, argv, &r);
 	code = r.code;
-	w->write(&r, stdout, !o->json && want_colour());
+	/* What follows has been written line by line. */
+	if (!o->follow || json_array_size(r.errors))
+		w->write(&r, stdout, !o->json && want_colour());
 	report_clear(&r);
 	return finish_output(code);
 }

@@ -12,7 +12,7 @@
 
 #include "base/units.h"
 
-#define SHORTS "R:hV"
+#define SHORTS "R:fhn:V"
 enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_PATHS, OPT_STATE };
 
 struct option_def {
@@ -28,6 +28,8 @@ static const struct option_def defs[] = {
 	{"timeout", "S", OPT_TIMEOUT, 0, "give up after so many seconds (default 10)"},
 	{"paths", "N", OPT_PATHS, OPT_BIT_PATHS, "wait: until so many paths are usable"},
 	{"state", "STATE", OPT_STATE, OPT_BIT_STATE, "wait: until the LUN is up, or down"},
+	{"follow", NULL, 'f', OPT_BIT_FOLLOW, "events: go on, print each as it happens"},
+	{"lines", "N", 'n', OPT_BIT_LINES, "events, trace: at most the last N"},
 	{"help", NULL, 'h', 0, "this text; after a verb, that of the verb"},
 	{"version", NULL, 'V', 0, "print the version"},
 };
@@ -102,6 +104,11 @@ static bool take(const struct option_def *d, const char *arg, struct options *o)
 		return parse_count("paths", arg, 1, PATHS_MAX, &o->paths);
 	case OPT_STATE:
 		return parse_state(arg, o);
+	case 'f':
+		o->follow = true;
+		return true;
+	case 'n':
+		return parse_count("lines", arg, 1, 1024, &o->lines);
 	case 'h':
 		o->help = true;
 		return true;

@@ -201,6 +201,12 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_RELOAD:
 		write_reload(l, f);
 		break;
+	case VIEW_EVENTS:
+		text_events(l, f, colour);
+		break;
+	case VIEW_TRACE:
+		text_trace(l, f, colour);
+		break;
 	case VIEW_WAIT:
 		fprintf(f, "%s: %s, %llu/%llu paths usable, after %s\n", name,
 			get_str(l, "state", a, sizeof(a)),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/units.h"
 #include "lunmuxctl/cmd.h"
@@ -107,6 +108,18 @@ char *human_ns(uint64_t ns, char *buf)
 		i++;
 	}
 	snprintf(buf, HUMAN_BYTES, i > 0 && v < 9.95 ? "%.1f%s" : "%.0f%s", v, unit[i]);
+	return buf;
+}
+
+char *human_time_ms(uint64_t ms, char *buf)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	size_t n = 0;
+
+	if (localtime_r(&t, &tm))
+		n = strftime(buf, HUMAN_BYTES, "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(buf + n, HUMAN_BYTES + 8 - n, ".%03u", (unsigned)(ms % 1000));
 	return buf;
 }
 

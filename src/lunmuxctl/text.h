@@ -33,6 +33,9 @@ char *human_count(uint64_t n, char *buf);
 char *human_age_ms(uint64_t ms, char *buf);
 char *human_ns(uint64_t ns, char *buf);
 
+/* Local time, "2026-11-25 17:52:42.123", into @buf of HUMAN_BYTES + 8. */
+char *human_time_ms(uint64_t ms, char *buf);
+
 /* --- colour --- */
 /* @text in @tone, padded with blanks to @width columns. */
 void put_tone(FILE *f, bool colour, enum tone tone, const char *text, int width);
@@ -58,9 +61,12 @@ void table_print_row(const struct table *t, size_t row, FILE *f, bool colour);
 void table_print(const struct table *t, FILE *f, bool colour);
 void table_free(struct table *t);
 
-/* --- views: text_status.c, text_stats.c --- */
+/* --- views: text_status.c, text_stats.c, text_record.c --- */
 struct report;
 void text_status(const json_t *lun, FILE *f, bool colour);
+void text_event(const json_t *event, FILE *f, bool colour);
+void text_events(const json_t *lun, FILE *f, bool colour);
+void text_trace(const json_t *lun, FILE *f, bool colour);
 void text_stats(const json_t *lun, FILE *f, bool colour);
 
 #endif

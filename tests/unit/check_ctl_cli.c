@@ -195,6 +195,31 @@ START_TEST(test_reload_bad)
 }
 END_TEST
 
+START_TEST(test_events)
+{
+	json_t *j;
+
+	start(2);
+	ck_assert_int_eq(ctl("$CTL fail-path sg3 && $CTL events"), 0);
+	has(out, " lun    starting -> up: a path is usable\n");
+	has(out, " path   /dev/sg3: active -> disabled: failed by the administrator\n");
+	ck_assert_int_eq(ctl("$CTL events db01 -n 1 --json"), 0);
+	j = out_json();
+	json_decref(j);
+	/* What happens from now on; the end of the reader ends it. */
+	ck_assert_int_eq(ctl("($CTL events -f; echo \"ended $?\" >&2) | (while read -r l; do case $l in"
+			     " *sg3*found*) echo seen; exit;; esac; done) &"
+			     " sleep 0.2; $CTL reinstate-path sg3 && wait; $CTL ping"),
+			 0);
+	has(out, "seen");
+	ck_assert_int_eq(ctl("$CTL trace"), 0);
+	has(out, "VERDICT");
+	ck_assert_int_eq(ctl("$CTL status -n 3"), 2);
+	has(errs, "an option of events, trace");
+	finish();
+}
+END_TEST
+
 START_TEST(test_quarantine)
 {
 	path_other[1] = "it is LUN 3600b, not the configured 3600a0980";
@@ -482,6 +507,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_healthy);
 	tcase_add_test(tc, test_change);
+	tcase_add_test(tc, test_events);
 	tcase_add_test(tc, test_reload);
 	tcase_add_loop_test(tc, test_reload_bad, 0, ARRAY_SIZE(bad_conf));
 	tcase_add_test(tc, test_quarantine);

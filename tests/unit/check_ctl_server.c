@@ -7,6 +7,8 @@
 
 #include "check_ctl_peer.h"
 
+#include <time.h>
+
 /* --- reading ------------------------------------------------------------------------
  */
 
@@ -450,6 +452,100 @@ START_TEST(test_wrong_requests)
 }
 END_TEST
 
+/* --- events, trace --- */
+
+START_TEST(test_events)
+{
+	struct ctl_response resp;
+	long long next, now = (long long)time(NULL) * 1000;
+	json_t *r, *ev;
+	struct peer p;
+
+	start(2);
+	r = ok("{\"v\":1,\"verb\":\"events\"}");
+	next = num(r, "next");
+	ck_assert_int_eq((long long)json_array_size(json_object_get(r, "events")), next - 1);
+	ev = json_array_get(json_object_get(r, "events"), 0);
+	ck_assert_int_eq(num(ev, "seq"), 1);
+	ck_assert(llabs(num(ev, "time_ms") - now) < 60000);
+	json_decref(r);
+	r = ok("{\"v\":1,\"verb\":\"events\",\"max\":1}");
+	ev = json_array_get(json_object_get(r, "events"), 0);
+	ck_assert_int_eq(num(ev, "seq"), next - 1);
+	json_decref(r);
+	/* It waits for the next one, and only for that. */
+	peer_open(&p);
+	{
+		char line[128];
+
+		snprintf(line, sizeof(line),
+			 "{\"v\":1,\"verb\":\"events\",\"since\":%lld,\"timeout_ms\":4000}\n", next);
+		peer_send(&p, line);
+	}
+	run_ms(20);
+	ck_assert_uint_eq(p.len, 0);
+	lun_fail_path(lun, &sps[1]->path);
+	peer_recv(&p, &resp);
+	ck_assert(resp.ok);
+	ck_assert_int_eq(num(resp.result, "lost"), 0);
+	ev = json_array_get(json_object_get(resp.result, "events"), 0);
+	ck_assert_str_eq(str(ev, "kind"), "path");
+	ck_assert_str_eq(str(ev, "subject"), "/dev/sg4");
+	ck_assert_str_eq(str(ev, "from"), "active");
+	ck_assert_str_eq(str(ev, "to"), "disabled");
+	ck_assert_str_eq(str(ev, "cause"), "failed by the administrator");
+	ck_assert_int_gt(num(resp.result, "next"), next);
+	ctl_response_clear(&resp);
+	/* None, and the time is up: an empty answer with the same number. */
+	peer_send(&p, "{\"v\":1,\"verb\":\"events\",\"since\":900,\"timeout_ms\":30}\n");
+	peer_recv(&p, &resp);
+	ck_assert(resp.ok);
+	ck_assert_uint_eq(json_array_size(json_object_get(resp.result, "events")), 0);
+	ctl_response_clear(&resp);
+	peer_close(&p);
+	r = ok("{\"v\":1,\"verb\":\"set\",\"key\":\"depth\",\"value\":7}");
+	json_decref(r);
+	run_ms(5);
+	r = ok("{\"v\":1,\"verb\":\"events\",\"max\":2}");
+	ev = json_array_get(json_object_get(r, "events"), 0);
+	ck_assert_str_eq(str(ev, "kind"), "config");
+	ck_assert_str_eq(str(ev, "subject"), "queue_depth");
+	ck_assert_str_eq(str(ev, "cause"), "set by lunmuxctl");
+	json_decref(r);
+	finish();
+}
+END_TEST
+
+START_TEST(test_trace)
+{
+	json_t *r, *c;
+
+	start(1);
+	for (unsigned i = 0; i < 3; i++) {
+		struct req *req = lun_req_get(lun, 4096);
+
+		req->op = REQ_READ;
+		req->lba = 1000 * i;
+		req->nblocks = 8;
+		req->done = read_done;
+		lun_submit(req);
+		run_ms(10);
+	}
+	r = ok("{\"v\":1,\"verb\":\"trace\",\"max\":2}");
+	ck_assert_uint_eq(json_array_size(json_object_get(r, "trace")), 2);
+	c = json_array_get(json_object_get(r, "trace"), 1);
+	ck_assert_str_eq(str(c, "op"), "read");
+	ck_assert_str_eq(str(c, "path"), "sg3");
+	ck_assert_int_eq(num(c, "lba"), 2000);
+	ck_assert_int_eq(num(c, "blocks"), 8);
+	ck_assert_int_eq(num(c, "tries"), 1);
+	ck_assert_str_eq(str(c, "verdict"), "ok");
+	ck_assert_int_gt(num(c, "service_ns"), 0);
+	json_decref(r);
+	finish();
+}
+END_TEST
+
 /* --- waiting
  * ----------------------------------------------------------------------------- */
 
@@ -586,6 +682,8 @@ int main(void)
 	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_switch_group);
 	tcase_add_test(tc, test_queueing_and_fail);
+	tcase_add_test(tc, test_events);
+	tcase_add_test(tc, test_trace);
 	tcase_add_test(tc, test_set);
 	tcase_add_loop_test(tc, test_settings, 0, ARRAY_SIZE(settings));
 	tcase_add_test(tc, test_wrong_requests);
