@@ -21,22 +21,20 @@
 #include "base/hist.h"
 #include "base/units.h"
 #include "export/nbd_proto.h"
+#include "nbdclient.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,18 +89,6 @@ static struct conn conns[CONNS_MAX];
 static struct hist latency;
 static uint64_t cursor, started, ended, sends, recvs;
 static uint8_t *rbuf;
-
-static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("nbdload: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(1);
-}
 
 static uint64_t now_ns(void)
 {
@@ -220,61 +206,14 @@ static double cpu_s(struct cpu from, struct cpu to)
 	return (double)(sched_ns && stat_ns < sched_ns + 4 * tick_ns ? sched_ns : stat_ns) / 1e9;
 }
 
-/* --- handshake --------------------------------------------------------------------- */
-
-static void read_all(int fd, void *buf, size_t len, const char *what)
-{
-	ssize_t n = recv(fd, buf, len, MSG_WAITALL);
-
-	if (n != (ssize_t)len)
-		die("%s: %s", what, n < 0 ? strerror(errno) : "the server closed the connection");
-}
-
-static void handshake(int fd)
-{
-	struct nbd_greeting g;
-	struct {
-		uint8_t flags[4];
-		struct nbd_option o;
-		char name[256];
-	} __attribute__((packed)) q;
-	struct nbd_export_reply e;
-	size_t len = strlen(opt.export), answer = sizeof(e) - sizeof(e.zeroes);
-
-	read_all(fd, &g, sizeof(g), "greeting");
-	if (get_be64(&g.magic) != NBD_MAGIC || get_be64(&g.opt_magic) != NBD_OPT_MAGIC ||
-	    !(get_be16(&g.flags) & NBD_F_FIXED_NEWSTYLE))
-		die("this is not a server of fixed newstyle NBD");
-	if (!(get_be16(&g.flags) & NBD_F_NO_ZEROES))
-		answer = sizeof(e);
-	put_be32(q.flags, get_be16(&g.flags) & (NBD_F_FIXED_NEWSTYLE | NBD_F_NO_ZEROES));
-	put_be64(&q.o.magic, NBD_OPT_MAGIC);
-	put_be32(&q.o.opt, NBD_OPT_EXPORT_NAME);
-	put_be32(&q.o.len, (uint32_t)len);
-	memcpy(q.name, opt.export, len);
-	len += sizeof(q) - sizeof(q.name);
-	if (send(fd, &q, len, MSG_NOSIGNAL) != (ssize_t)len)
-		die("handshake: %s", strerror(errno));
-	read_all(fd, &e, answer, "export");
-	opt.size = get_be64(&e.size);
-	if (opt.size < opt.block)
-		die("the export is smaller than a block");
-}
-
 static void conn_open(struct conn *c)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	unsigned i;
 
-	if (strlen(opt.socket) >= sizeof(sa.sun_path))
-		die("%s: too long for a socket's name", opt.socket);
-	strcpy(sa.sun_path, opt.socket);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		die("%s: %s", opt.socket, strerror(errno));
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_sec = 10 },
-		   sizeof(struct timeval));
-	handshake(c->fd);
+	c->fd = nbd_connect(opt.socket, 10);
+	opt.size = nbd_handshake(c->fd, opt.export);
+	if (opt.size < opt.block)
+		die("the export is smaller than a block");
 	c->slot = calloc(opt.depth, sizeof(*c->slot));
 	c->free_slots = calloc(opt.depth, sizeof(*c->free_slots));
 	c->out = calloc(2 * opt.depth, sizeof(*c->out));
@@ -553,7 +492,7 @@ static void options(int argc, char **argv)
 		default: usage();
 		}
 	}
-	if (!opt.socket || optind != argc || strlen(opt.export) > 255)
+	if (!opt.socket || optind != argc)
 		usage();
 	if (opt.block < 512 || opt.block > 32u << 20 || opt.block % 512)
 		die("-b %u: 512 to 32 MiB, a multiple of 512", opt.block);
