@@ -104,6 +104,7 @@ struct lun_conf {
 	enum conf_flush flush_scope;
 	uint64_t ghost_time_ns;
 	enum conf_ghost ghost_policy;
+	bool boot_hold;
 
 	/* The process that serves it. */
 	unsigned min_paths; /* usable ones, before the service manager hears that it is ready */

@@ -106,6 +106,7 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	  .def = "30s" },
 	{ "ghost_policy", ANYWHERE, KW_LIVE, &kw_words, AT(ghost_policy), WORD_LIST(ghost_words),
 	  .def = "hold-writes" },
+	{ "boot_hold", ANYWHERE, 0, &kw_yes_no, AT(boot_hold), .def = "yes" },
 
 	{ "min_paths", ANYWHERE, KW_LIVE, &kw_number, AT(min_paths), RANGE(1, PATHS_MAX), .def = "1" },
 	{ "max_requests", ANYWHERE, 0, &kw_number, AT(max_requests), RANGE(16, REQS_MAX),

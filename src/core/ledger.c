@@ -41,6 +41,19 @@ enum ledger_reading ledger_read_slot(const struct ledger_slot *s)
 	return LEDGER_WRITE;
 }
 
+void ledger_make_whole(struct ledger_slot *s)
+{
+	struct ledger_slot whole = { .op = REQ_WRITE, .nblocks = LEDGER_WHOLE, .path[0] = UINT32_MAX };
+
+	whole.sum = slot_sum(&whole);
+	/* Two steps, since somebody may be killed between them: a broken slot means the same. */
+	if (s->state != LEDGER_EMPTY)
+		__atomic_store_n(&s->sum, ~whole.sum, __ATOMIC_RELEASE);
+	whole.state = s->state;
+	*s = whole;
+	__atomic_store_n(&s->state, LEDGER_USED, __ATOMIC_RELEASE);
+}
+
 static uint64_t req_hash(struct req *r)
 {
 	if (!r->hashed && r->op == REQ_WRITE)
@@ -89,13 +102,14 @@ static void entry_free(struct lun *lun, struct ledger_entry *e)
 {
 	struct ledger *l = &lun->ledger;
 
-	assert(!e->cmds && !e->timed && l->nfree < l->n);
+	assert(!e->cmds && !e->timed && (!e->slot || l->nfree < l->n));
 	if (e->sent)
 		__atomic_store_n(&e->slot->state, LEDGER_EMPTY, __ATOMIC_RELEASE);
-	e->sent = e->is_ghost = e->held = e->restored = false;
+	e->sent = e->is_ghost = e->held = e->restored = e->whole = false;
 	e->until_ns = 0;
 	e->req = NULL;
-	l->free_entries[l->nfree++] = e;
+	if (e->slot)
+		l->free_entries[l->nfree++] = e;
 	if (!TAILQ_EMPTY(&l->waiting))
 		lun_dirty(lun); /* ledger_serve() */
 }
@@ -335,21 +349,64 @@ struct ghost *ledger_close(struct lun *lun, struct req *r)
 
 /* --- making, restoring -------------------------------------------------------------------- */
 
-static void ledger_restore(struct lun *lun, struct ledger_entry *e, enum ledger_reading what)
+static void ledger_haunt(struct lun *lun, struct ledger_entry *e, uint64_t for_ns)
 {
-	const struct ledger_slot *s = e->slot;
-	bool whole = what == LEDGER_BROKEN;
-
-	e->ghost.op = whole ? REQ_WRITE : (enum req_op)s->op;
-	e->ghost.known = !whole;
-	e->ghost.hash = s->hash;
-	e->ghost.range.lba = whole ? 0 : s->lba;
-	e->ghost.range.end = whole ? UINT64_MAX : s->lba + s->nblocks;
-	e->sent = e->is_ghost = e->restored = true;
-	e->until_ns = loop_now_ns(lun->loop) + lun->par.restored_ghost_ns;
+	e->is_ghost = true;
+	e->until_ns = loop_now_ns(lun->loop) + for_ns;
 	rangelock_haunt(&lun->lock, &e->ghost);
 	lun->ledger.nghosts++;
 	ledger_time(lun, e);
+}
+
+static void entry_set_whole(struct ledger_entry *e)
+{
+	e->whole = true;
+	e->ghost.op = REQ_WRITE;
+	e->ghost.known = false;
+	e->ghost.range.lba = 0;
+	e->ghost.range.end = UINT64_MAX;
+}
+
+static void ledger_restore(struct lun *lun, struct ledger_entry *e, enum ledger_reading what)
+{
+	const struct ledger_slot *s = e->slot;
+
+	if (what == LEDGER_BROKEN || s->nblocks == LEDGER_WHOLE || !lun->par.slots_block_bytes) {
+		entry_set_whole(e);
+	} else {
+		e->ghost.op = (enum req_op)s->op;
+		e->ghost.known = true;
+		e->ghost.hash = s->hash;
+		e->ghost.range.lba = s->lba;
+		e->ghost.range.end = s->lba + s->nblocks;
+	}
+	e->sent = e->restored = true;
+	ledger_haunt(lun, e, lun->par.restored_ghost_ns);
+}
+
+void ledger_learn(struct lun *lun)
+{
+	struct ledger *l = &lun->ledger;
+	struct req_list none = TAILQ_HEAD_INITIALIZER(none);
+	unsigned n = 0;
+
+	if (lun->geo.block_bytes == lun->par.slots_block_bytes)
+		return;
+	for (unsigned i = 0; i < l->n; i++) {
+		struct ledger_entry *e = &l->entries[i];
+
+		if (!e->restored || e->whole)
+			continue;
+		rangelock_lay(&lun->lock, &e->ghost, &none);
+		entry_set_whole(e);
+		ledger_make_whole(e->slot);
+		rangelock_haunt(&lun->lock, &e->ghost);
+		n++;
+	}
+	if (n)
+		log_err("an earlier process has left %u writes in blocks of %u bytes, and now there are %u in one: "
+			"all writes wait until they cannot land any more", n, lun->par.slots_block_bytes,
+			lun->geo.block_bytes);
 }
 
 unsigned lun_ghosts_of_others(const struct lun *lun)
@@ -362,6 +419,27 @@ unsigned lun_ghosts_of_others(const struct lun *lun)
 	return n;
 }
 
+void ledger_stats(const struct lun *lun, struct lun_stats *ret)
+{
+	const struct ledger *l = &lun->ledger;
+	const struct ledger_entry *e;
+	uint64_t now = loop_now_ns(lun->loop);
+	unsigned timed = 0;
+
+	ret->ghosts = l->ghosts;
+	ret->ghosts_now = l->nghosts;
+	TAILQ_FOREACH (e, &l->due, due) {
+		uint64_t left = e->until_ns > now ? e->until_ns - now : 0;
+
+		timed += e->is_ghost;
+		ret->ghosts_others += e->restored;
+		ret->ghosts_left_ns = left;
+		if (e->whole)
+			ret->writes_held_ns = left;
+	}
+	ret->ghosts_out = l->nghosts - timed;
+}
+
 void lun_shorten_ghosts(struct lun *lun, lun_ghost_fn *fn, void *arg)
 {
 	struct ledger *l = &lun->ledger;
@@ -370,7 +448,7 @@ void lun_shorten_ghosts(struct lun *lun, lun_ghost_fn *fn, void *arg)
 	for (unsigned i = 0; i < l->n; i++) {
 		struct ledger_entry *e = &l->entries[i];
 
-		if (!e->restored || !e->timed)
+		if (!e->restored || !e->timed || e->whole)
 			continue;
 		until = fn(arg, e->slot, now);
 		if (until >= e->until_ns)
@@ -392,7 +470,7 @@ int ledger_init(struct lun *lun)
 	l->slots = lun->par.slots;
 	if (!l->slots)
 		l->slots = l->own_slots = calloc(n, sizeof(*l->slots));
-	l->entries = calloc(n, sizeof(*l->entries));
+	l->entries = calloc(n + 1, sizeof(*l->entries));
 	l->free_entries = calloc(n, sizeof(struct ledger_entry *));
 	if (!l->slots || !l->entries || !l->free_entries)
 		return -ENOMEM;
@@ -408,6 +486,11 @@ int ledger_init(struct lun *lun)
 			l->free_entries[l->nfree++] = e;
 		else
 			ledger_restore(lun, e, what);
+	}
+	l->entries[n].ghost.range.slot = n;
+	if (lun->par.hold_writes_ns) {
+		entry_set_whole(&l->entries[n]);
+		ledger_haunt(lun, &l->entries[n], lun->par.hold_writes_ns);
 	}
 	return 0;
 }
@@ -429,10 +512,10 @@ void ledger_verify(struct lun *lun)
 	struct ledger *l = &lun->ledger;
 	unsigned busy = 0, ghosts = 0;
 
-	for (unsigned i = 0; i < l->n; i++) {
+	for (unsigned i = 0; i <= l->n; i++) {
 		const struct ledger_entry *e = &l->entries[i];
 
-		busy += e->req || e->is_ghost;
+		busy += e->slot && (e->req || e->is_ghost);
 		ghosts += e->is_ghost;
 		assert(!e->timed || (!e->cmds && (e->is_ghost || e->held)));
 		assert(!(e->req && e->is_ghost));

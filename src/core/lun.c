@@ -324,8 +324,7 @@ void lun_get_stats(const struct lun *lun, struct lun_stats *ret)
 	ret->depth_shrunk = lun->qd.shrunk;
 	ret->depth_hints = lun->qd.hidden;
 	ret->queued = elv_count(&lun->elv);
-	ret->ghosts = lun->ledger.ghosts;
-	ret->ghosts_now = lun->ledger.nghosts;
+	ledger_stats(lun, ret);
 	STAILQ_FOREACH (cmd, &lun->retry, link)
 		ret->held_now++;
 	STAILQ_FOREACH (cmd, &lun->delayed, link)

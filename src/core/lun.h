@@ -75,7 +75,9 @@ struct lun_params {
 	/* ledger_slots(max_reqs, max_ghosts) of them, what an earlier process has left; NULL = none, own memory.
 	 * The caller's, as long as the LUN lives. What is found there may land for that time. */
 	struct ledger_slot *slots;
+	uint32_t slots_block_bytes; /* in which the earlier process has counted; 0: not known */
 	uint64_t restored_ghost_ns;
+	uint64_t hold_writes_ns; /* all writes wait for so long at the start */
 };
 
 void lun_params_default(struct lun_params *p);
@@ -234,6 +236,9 @@ struct lun_stats {
 	uint64_t hedges, hedges_won; /* requests sent again for that; that answered first */
 	uint64_t ghosts;	 /* writes answered while a command of theirs might still land */
 	unsigned ghosts_now;
+	unsigned ghosts_others, ghosts_out; /* of these: an earlier process's; with a command at a driver */
+	uint64_t ghosts_left_ns; /* all but those that are out are gone then */
+	uint64_t writes_held_ns; /* all writes wait for so long; 0: they do not */
 	unsigned inflight, inflight_max, depth, depth_max; /* commands at the LUN; depth in force, and when quiet */
 	unsigned queued, held_now;		 /* requests in the elevator; commands to be sent again */
 	unsigned reqs_out;			 /* requests out of the pool */

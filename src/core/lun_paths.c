@@ -127,6 +127,7 @@ void lun_learn(struct lun *lun, const struct path_info *info)
 	snprintf(g->ident, sizeof(g->ident), "%s", info->ident);
 	snprintf(g->product, sizeof(g->product), "%s", info->product);
 	lun->geo_valid = true;
+	ledger_learn(lun);
 	if (lun->par.elevator == ELV_AUTO)
 		elv_set_policy(&lun->elv, g->rotational ? ELV_DEADLINE : ELV_FIFO);
 	lun_update_limits(lun);

@@ -184,6 +184,9 @@ void lun_set_state(struct lun *lun, enum lun_state to, const char *why);
 /* ledger.c */
 int ledger_init(struct lun *lun);
 void ledger_fini(struct lun *lun);
+/* The block size is known: do the entries that were found count in the same? Before any write. */
+void ledger_learn(struct lun *lun);
+void ledger_stats(const struct lun *lun, struct lun_stats *ret);
 /* An entry for the write @r; false: there is none, it waits (nblockers). */
 bool ledger_admit(struct lun *lun, struct req *r);
 void ledger_serve(struct lun *lun);

@@ -87,12 +87,15 @@ struct path_stats {
 	struct hist service;	 /* from send to completion */
 };
 
+/* In dev_id: a file on a file system of that device; alone: nothing of it outlives this process. */
+#define PATH_DEV_FILE (1u << 31)
+
 struct path {
 	/* --- set by the driver before lun_add_path() -------------------------- */
 	const struct path_ops *ops;
 	char name[PATH_NAME_BYTES]; /* "/dev/sg3" */
 	char dev[32];		    /* "2:0:0:1", "7:4"; for display */
-	uint32_t dev_id;	    /* major << 20 | minor of the node, 0: a file */
+	uint32_t dev_id;	    /* major << 20 | minor of the node, see below; 0: unknown */
 	int host;		    /* failure domain: SCSI host number, -1 unknown */
 	int numa_node;		    /* -1 unknown */
 	char node_name[NODE_NAME_BYTES]; /* of the target, as its transport has it; "" unknown */

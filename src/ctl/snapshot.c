@@ -156,6 +156,13 @@ static json_t *snap_queue(struct ctl_server *s, const struct lun_stats *st)
 	jb_u64(&b, "inflight_max", st->inflight_max);
 	jb_u64(&b, "queued", st->queued);
 	jb_u64(&b, "held", st->held_now);
+	/* Writes that may still land; of an earlier process; not back from their path; all the others
+	 * are over then; all writes wait for so long. */
+	jb_u64(&b, "ghosts", st->ghosts_now);
+	jb_u64(&b, "ghosts_of_others", st->ghosts_others);
+	jb_u64(&b, "ghosts_out", st->ghosts_out);
+	jb_u64(&b, "ghosts_left_ms", (st->ghosts_left_ns + NS_PER_MS - 1) / NS_PER_MS);
+	jb_u64(&b, "writes_held_ms", (st->writes_held_ns + NS_PER_MS - 1) / NS_PER_MS);
 	jb_u64(&b, "requests", st->reqs_out);
 	jb_u64(&b, "requests_max", par->max_reqs);
 	jb_u64(&b, "buffer_bytes", st->buf_bytes);

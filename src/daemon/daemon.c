@@ -158,6 +158,7 @@ static void daemon_lun_changed(struct lun_observer *o, struct lun *lun)
 {
 	struct daemon *d = container_of(o, struct daemon, observer);
 
+	inflight_learn(d);
 	if (lun_get_state(lun) == LUN_STOPPED) {
 		loop_task_queue(d->loop, &d->exit_task);
 		return;
@@ -243,12 +244,16 @@ static int daemon_start(struct daemon *d)
 	live_params(d->lc, &par);
 	/* Without distances all paths are local, and numa is queue-length. */
 	numa_distances("/sys", numa_here(), par.numa_distance);
+	r = inflight_start(d, &par);
+	if (r < 0)
+		return r;
 	r = lun_new(d->loop, &par, &d->lun);
 	if (r < 0) {
 		log_err("cannot set up the queue: %s", strerror(-r));
 		return r;
 	}
 	reload_init(d);
+	inflight_watch(d);
 	d->observer.changed = daemon_lun_changed;
 	lun_observe(d->lun, &d->observer);
 	r = ctl_server_new(d->loop, d->lun, &ctl, &d->ctl);
@@ -270,6 +275,7 @@ static void daemon_end(struct daemon *d)
 	if (d->lun)
 		lun_unobserve(d->lun, &d->observer);
 	lun_free(d->lun);
+	inflight_end(d);
 	blk_engine_free(d->engine);
 	state_close(d);
 }

@@ -7,6 +7,7 @@
  *   live.c     the configuration in force; reload.c what it means for paths and exports
  *   paths.c    finds paths, opens them, and drops those that have gone
  *   hotplug.c  when to look for them: events, timer
+ *   inflight.c writes that an earlier process has left
  *   exports.c  NBD, FUSE and what they tell the control socket
  *   state.c    RUNDIR/NAME: directory, lock, state file
  *   notify.c   what the service manager is told
@@ -25,6 +26,7 @@
 #include "loop/loop.h"
 #include "path/blk.h"
 #include "path/discover.h"
+#include "path/inflight.h"
 #include "path/sg.h"
 #include "path/uevent.h"
 
@@ -64,6 +66,10 @@ struct daemon {
 	struct lun *lun;
 	struct lun_observer observer;
 	int lock_fd; /* of RUNDIR/NAME/state */
+	struct inflight inflight;
+	bool inflight_known; /* its block size is */
+	struct inflight_look look;
+	struct loop_timer look_timer;
 
 	struct blk_engine *engine; /* NULL until a block path is opened */
 	struct sg_identity sg_identity;
@@ -123,6 +129,16 @@ void hotplug_start(struct daemon *d);
 void hotplug_stop(struct daemon *d);
 /* Scan after @delay_ns at the latest. */
 void hotplug_scan_in(struct daemon *d, uint64_t delay_ns);
+
+/* inflight.c */
+/* 0 or a negative errno, logged */
+int inflight_start(struct daemon *d, struct lun_params *par);
+/* The LUN has what was found there. */
+void inflight_watch(struct daemon *d);
+/* Before a client can write: the LUN's geometry may be known now. */
+void inflight_learn(struct daemon *d);
+/* The LUN is no more. */
+void inflight_end(struct daemon *d);
 
 /* exports.c: 0 or a negative errno, logged */
 int exports_start_early(struct daemon *d);

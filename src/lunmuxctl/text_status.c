@@ -67,6 +67,29 @@ static void put_state(const json_t *lun, FILE *f, bool colour)
 	fputc('\n', f);
 }
 
+/* Only while there are some: "ghosts=3 of-others=2 for 28s at most" */
+static void put_ghosts(const json_t *queue, FILE *f, bool colour)
+{
+	char left[HUMAN_BYTES];
+
+	if (!get_u64(queue, "ghosts"))
+		return;
+	put_tone(f, colour, TONE_WARN, "ghosts", 0);
+	fprintf(f, "=%llu of-an-earlier-process=%llu",
+		(unsigned long long)get_u64(queue, "ghosts"),
+		(unsigned long long)get_u64(queue, "ghosts_of_others"));
+	if (get_u64(queue, "ghosts_out"))
+		fprintf(f, " still-out=%llu",
+			(unsigned long long)get_u64(queue, "ghosts_out"));
+	if (get_u64(queue, "ghosts_left_ms"))
+		fprintf(f, " for %s at most",
+			human_age_ms(get_u64(queue, "ghosts_left_ms"), left));
+	if (get_u64(queue, "writes_held_ms"))
+		fprintf(f, ", all writes wait for %s",
+			human_age_ms(get_u64(queue, "writes_held_ms"), left));
+	fputc('\n', f);
+}
+
 static void add_path_row(struct table *t, const json_t *p)
 {
 	char name[CELL_BYTES], dev[CELL_BYTES], state[CELL_BYTES], cause[CELL_BYTES],
@@ -183,6 +206,7 @@ void text_status(const json_t *lun, FILE *f, bool colour)
 
 	put_title(lun, f, colour);
 	put_state(lun, f, colour);
+	put_ghosts(json_object_get(lun, "queue"), f, colour);
 	table_init(&t, 8);
 	json_array_foreach(paths, i, v) add_path_row(&t, v);
 	json_array_foreach(groups, i, v)

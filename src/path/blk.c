@@ -217,6 +217,15 @@ static int guard_file(struct blk_path *p, char *err, size_t err_size)
 	return blk_hold_get(p->e, t, &p->hold, err, err_size);
 }
 
+/* For the ledger: who knows whether writes that this process has left are over? */
+static uint32_t dev_id(const struct blk_facts *f)
+{
+	if (f->rdev)
+		return (uint32_t)(major(f->rdev) << 20 | minor(f->rdev));
+	return f->in_memory ? PATH_DEV_FILE :
+			      PATH_DEV_FILE | (uint32_t)(major(f->dev) << 20 | minor(f->dev));
+}
+
 /* What logs and lunmuxctl call it: the end of a long name, a number behind a file's second path. */
 static void name_path(struct blk_path *p)
 {
@@ -240,7 +249,7 @@ static void name_path(struct blk_path *p)
 			 minor(p->facts.rdev));
 	else
 		snprintf(p->path.dev, sizeof(p->path.dev), "file");
-	p->path.dev_id = (uint32_t)(major(p->facts.rdev) << 20 | minor(p->facts.rdev));
+	p->path.dev_id = dev_id(&p->facts);
 	p->path.host = p->facts.host;
 	p->path.numa_node = p->facts.numa_node;
 }

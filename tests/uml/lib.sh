@@ -421,6 +421,7 @@ lunmux_conf()
 		path_selector round-robin
 		failback immediate
 		no_path_retry queue
+		boot_hold no
 	END
 	cat >"$conf" <<-END
 		defaults {

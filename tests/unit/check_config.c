@@ -169,7 +169,7 @@ static const char everything[] =
 	"marginal_path_err_rate_threshold 10\nmarginal_path_err_recheck_gap_time 300\n"
 	"queue_depth 200\npath_depth 32\nhost_depth 48\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
 	"fifo_batch 1\nwrites_starved 0\nio_timeout 7s\nsuspect_after 250ms\nread_only yes\n"
-	"direct_io off\nflush_scope lu\nghost_time 20s\nghost_policy hold-ack\nmin_paths 2\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
+	"direct_io off\nflush_scope lu\nghost_time 20s\nghost_policy hold-ack\nboot_hold no\nmin_paths 2\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
 	"export {\nname \"my disk\"\nnbd_device /dev/nbd3\nunix /tmp/s\ntcp [::1]:99\n"
 	"fuse /tmp/f\nmax_connections 4\nhandshake_timeout 3\n}\n} }";
 
@@ -212,6 +212,7 @@ START_TEST(test_every_keyword)
 	ck_assert_int_eq(lun->flush_scope, CONF_FLUSH_LU);
 	ck_assert_uint_eq(lun->ghost_time_ns, 20 * NS_PER_SEC);
 	ck_assert_int_eq(lun->ghost_policy, CONF_GHOST_HOLD_ACK);
+	ck_assert(!lun->boot_hold);
 	ck_assert_uint_eq(lun->min_paths, 2);
 	ck_assert_uint_eq(lun->max_requests, 4096);
 	ck_assert_uint_eq(lun->buffer_memory_bytes, 1u << 30);

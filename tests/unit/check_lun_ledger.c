@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * check_lun_ledger.c - writes that may land late, and commands that are out for
- * too long: ghosts, the table, suspect paths, hedges.
+ * too long: ghosts, suspect paths, hedges. The table: check_lun_table.c.
  */
 #include "lun_rig.h"
 
 #include "core/ledger.h"
 
 static const struct outcome lost = { .verdict = V_FAIL, .flags = VF_GHOST, .err = EIO };
-
-static struct ledger_slot *slots; /* of the next LUN */
 
 static void stats(struct lun_stats *st)
 {
@@ -229,169 +227,6 @@ START_TEST(test_stop_does_not_wait_for_ghosts)
 	answered(&w, ESHUTDOWN);
 	answered(&held, ESHUTDOWN);
 	ck_assert_int_eq(lun_get_state(lun), LUN_STOPPED);
-	finish();
-}
-END_TEST
-
-/* --- the table ------------------------------------------------------------------------ */
-
-#define TABLE_REQS 4u
-#define TABLE_GHOSTS 64u /* as in lun_rig.h */
-#define RESTORED_NS (5 * NS_PER_SEC)
-
-static void with_table(struct lun_params *p)
-{
-	p->max_reqs = TABLE_REQS;
-	p->slots = slots;
-	p->restored_ghost_ns = RESTORED_NS;
-}
-
-static unsigned slots_used(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
-		n += ledger_read_slot(&slots[i]) != LEDGER_NOTHING;
-	return n;
-}
-
-static void new_table(void)
-{
-	free(slots);
-	slots = calloc(ledger_slots(TABLE_REQS, TABLE_GHOSTS), sizeof(*slots));
-	ck_assert_ptr_nonnull(slots);
-}
-
-/* What a process leaves that is killed while a write of @fill is at its path. */
-static void leave_table(uint64_t lba, uint32_t n, int fill)
-{
-	size_t bytes = ledger_slots(TABLE_REQS, TABLE_GHOSTS) * sizeof(*slots);
-	struct ledger_slot *copy = malloc(bytes);
-	struct ask w;
-
-	new_table();
-	start(1, with_table);
-	m.stall = true;
-	ask(&w, REQ_WRITE, lba, n, fill, 0);
-	run(NS_PER_MS);
-	ck_assert_uint_eq(slots_used(), 1);
-	ck_assert_ptr_nonnull(copy);
-	memcpy(copy, slots, bytes);
-	run(3601 * NS_PER_SEC);
-	answered(&w, 0);
-	ck_assert_uint_eq(slots_used(), 0);
-	finish();
-	memcpy(slots, copy, bytes);
-	free(copy);
-}
-
-START_TEST(test_table_is_kept)
-{
-	struct ask w;
-
-	leave_table(8, 8, 1);
-	start(1, with_table);
-	ck_assert_uint_eq(lun_ghosts_of_others(lun), 1);
-	runs_at_once(REQ_WRITE, 8, 8, 1);
-	runs_at_once(REQ_WRITE, 16, 8, 2);
-	runs_at_once(REQ_READ, 8, 8, 0);
-	ask(&w, REQ_WRITE, 0, 9, 2, 0);
-	run(RESTORED_NS - NS_PER_SEC);
-	ck_assert_uint_eq(w.dones, 0);
-	run(NS_PER_SEC);
-	answered(&w, 0);
-	ck_assert_uint_eq(lun_ghosts_of_others(lun), 0);
-	ck_assert_uint_eq(slots_used(), 0);
-	finish();
-}
-END_TEST
-
-static uint64_t quiet_since(void *arg, const struct ledger_slot *slot, uint64_t now_ns)
-{
-	ck_assert_uint_eq(slot->lba, 8);
-	return now_ns + *(uint64_t *)arg;
-}
-
-START_TEST(test_restored_ghost_is_shortened)
-{
-	uint64_t rest = 100 * NS_PER_MS;
-	struct ask w;
-
-	leave_table(8, 8, 1);
-	start(1, with_table);
-	ask(&w, REQ_WRITE, 8, 8, 2, 0);
-	lun_shorten_ghosts(lun, quiet_since, &rest);
-	run(50 * NS_PER_MS);
-	ck_assert_uint_eq(w.dones, 0);
-	run(60 * NS_PER_MS);
-	answered(&w, 0);
-	finish();
-}
-END_TEST
-
-/* A slot that makes no sense might have been any write. */
-START_TEST(test_broken_slot_holds_everything)
-{
-	struct ask w;
-
-	leave_table(8, 8, 1);
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
-		if (slots[i].state == LEDGER_USED)
-			slots[i].nblocks ^= (uint64_t)1 << (_i * 7 % 64);
-	start(1, with_table);
-	runs_at_once(REQ_READ, 8, 8, 0);
-	ask(&w, REQ_WRITE, 2000, 1, 2, 0);
-	run(RESTORED_NS - NS_PER_SEC);
-	ck_assert_uint_eq(w.dones, 0);
-	run(NS_PER_SEC);
-	answered(&w, 0);
-	finish();
-}
-END_TEST
-
-/* Body written, state not yet: it was never sent. */
-START_TEST(test_torn_slot_is_nothing)
-{
-	leave_table(8, 8, 1);
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
-		slots[i].state = LEDGER_EMPTY;
-	start(1, with_table);
-	ck_assert_uint_eq(lun_ghosts_of_others(lun), 0);
-	runs_at_once(REQ_WRITE, 8, 8, 2);
-	finish();
-}
-END_TEST
-
-START_TEST(test_full_table_admits_no_writes)
-{
-	struct ledger_slot old;
-	struct ask w[2];
-
-	leave_table(8, 8, 1);
-	for (unsigned i = 0; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
-		if (slots[i].state == LEDGER_USED)
-			old = slots[i];
-	for (unsigned i = 1; i < ledger_slots(TABLE_REQS, TABLE_GHOSTS); i++)
-		slots[i] = old;
-	memset(&slots[0], 0, sizeof(slots[0]));
-	start(1, with_table);
-	ck_assert_uint_eq(lun_ghosts_of_others(lun), ledger_slots(TABLE_REQS, TABLE_GHOSTS) - 1);
-	m.stall = true;
-	ask(&w[0], REQ_WRITE, 100, 1, 2, 0);
-	run(NS_PER_MS);
-	m.stall = false;
-	ask(&w[1], REQ_WRITE, 200, 1, 3, 0);
-	runs_at_once(REQ_READ, 8, 8, 0);
-	run(RESTORED_NS - NS_PER_SEC);
-	ck_assert_uint_eq(w[1].dones, 0);
-	lun_cancel(w[1].r);
-	run(NS_PER_MS);
-	answered(&w[1], ECANCELED);
-	ask(&w[1], REQ_WRITE, 200, 1, 3, 0);
-	run(2 * NS_PER_SEC);
-	answered(&w[1], 0);
-	run(3601 * NS_PER_SEC);
-	answered(&w[0], 0);
 	finish();
 }
 END_TEST
@@ -696,11 +531,6 @@ int main(void)
 		{ test_waiters_are_handed_over, 1 },
 		{ test_hold_ack, 1 },
 		{ test_stop_does_not_wait_for_ghosts, 1 },
-		{ test_table_is_kept, 1 },
-		{ test_restored_ghost_is_shortened, 1 },
-		{ test_broken_slot_holds_everything, 8 },
-		{ test_torn_slot_is_nothing, 1 },
-		{ test_full_table_admits_no_writes, 1 },
 		{ test_slow_write_goes_elsewhere, 1 },
 		{ test_slow_read_keeps_its_buffer, 1 },
 		{ test_suspect_path_rests, 1 },
