@@ -46,6 +46,9 @@
 /* --- sg driver --- */
 #define SG_CMDS_PER_FILE 16u /* drivers/scsi/sg.c SG_MAX_QUEUE */
 
+/* --- checks --- */
+#define CHECK_READ_BYTES_MAX (1u * MIB) /* of the READ that a check of a path may make */
+
 /* --- NBD clients (doc: integrity notes, "NBD clients are hostile") --- */
 #define NBD_HANDSHAKE_SEC 10u
 #define NBD_OPTIONS_MAX 128u	      /* options of one handshake */

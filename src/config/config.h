@@ -30,6 +30,9 @@ enum conf_tristate { CONF_AUTO, CONF_ON, CONF_OFF, CONF_TRISTATE_NR };
 enum conf_ghost { CONF_GHOST_HOLD_WRITES, CONF_GHOST_HOLD_ACK, CONF_GHOST_NR };
 enum conf_flush { CONF_FLUSH_AUTO, CONF_FLUSH_LU, CONF_FLUSH_ALL, CONF_FLUSH_NR };
 
+/* Both of the others read; multipath.conf has a word for each of its ways to do it. */
+enum conf_checker { CONF_CHECKER_TUR, CONF_CHECKER_READSECTOR0, CONF_CHECKER_DIRECTIO, CONF_CHECKER_NR };
+
 enum nbd_device_kind { NBD_DEVICE_NONE, NBD_DEVICE_AUTO, NBD_DEVICE_FIXED };
 
 struct nbd_device_conf {
@@ -80,6 +83,9 @@ struct lun_conf {
 	struct no_path_conf no_path_retry;
 	uint64_t polling_interval_ns;
 	uint64_t max_polling_interval_ns; /* >= polling_interval_ns; 0 in the defaults: 4 x that */
+
+	enum conf_checker path_checker;
+	uint64_t checker_read_bytes; /* 0: one block */
 
 	/* Flapping and marginal paths; 0 = no. */
 	uint64_t flap_window_ns, err_sample_ns;

@@ -34,11 +34,13 @@
 static const char *const tristate_words[] = { "auto", "on", "off" };
 static const char *const ghost_words[] = { "hold-writes", "hold-ack" };
 static const char *const flush_words[] = { "auto", "lu", "all" };
+static const char *const checker_words[] = { "tur", "readsector0", "directio" };
 static const char *const level_words[] = { "err", "warn", "notice", "info", "debug" };
 
 _Static_assert(ARRAY_SIZE(tristate_words) == CONF_TRISTATE_NR, "a word each");
 _Static_assert(ARRAY_SIZE(ghost_words) == CONF_GHOST_NR, "a word each");
 _Static_assert(ARRAY_SIZE(flush_words) == CONF_FLUSH_NR, "a word each");
+_Static_assert(ARRAY_SIZE(checker_words) == CONF_CHECKER_NR, "a word each");
 _Static_assert(ARRAY_SIZE(level_words) == LOG_L_DEBUG - LOG_L_ERR + 1, "a word each");
 
 /* In the order of the dump and of the manual. */
@@ -66,6 +68,10 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	  RANGE(10 * MS, 60 * MINUTE), .def = "5s" },
 	{ "max_polling_interval", ANYWHERE, KW_LIVE, &kw_time_auto, AT(max_polling_interval_ns),
 	  RANGE(10 * MS, MAX_POLLING_NS), .def = "auto" },
+	{ "path_checker", ANYWHERE, 0, &kw_checker, AT(path_checker), WORD_LIST(checker_words),
+	  .def = "tur" },
+	{ "checker_read_size", ANYWHERE, 0, &kw_bytes, AT(checker_read_bytes),
+	  RANGE(0, CHECK_READ_BYTES_MAX), .def = "0" },
 
 	{ "marginal_path_double_failed_time", ANYWHERE, KW_LIVE, &kw_time_no, AT(flap_window_ns),
 	  RANGE(MS, 60 * MINUTE), .def = "1m" },
@@ -182,7 +188,6 @@ const struct dm_word dm_words[] = {
 	{ "mode", use_file_mode },
 	{ "multipath_dir" },
 	{ "partition_delimiter" },
-	{ "path_checker", "every path is checked by TEST UNIT READY and its identity" },
 	{ "pg_timeout" },
 	{ "prio", "priorities come from the array's ALUA states" },
 	{ "prio_args" },

@@ -60,7 +60,7 @@ struct keyword {
 	const char *def; /* the built-in default as one would write it, NULL: none */
 };
 
-#define KEYWORDS_NR 44
+#define KEYWORDS_NR 46
 #define MAX_POLLING_NS (24 * 3600 * 1000000000ull) /* the longest max_polling_interval */
 extern const struct keyword keywords[KEYWORDS_NR];
 
@@ -99,6 +99,7 @@ extern const struct kw_type kw_time, kw_time_auto, kw_size, kw_bytes;
 /* "no" is 0 */
 extern const struct kw_type kw_time_no, kw_number_no;
 extern const struct kw_type kw_alias, kw_wwid, kw_text, kw_file, kw_paths, kw_selector, kw_grouping;
+extern const struct kw_type kw_checker;
 extern const struct kw_type kw_failback, kw_no_path_retry, kw_nbd_device, kw_tcp;
 
 /* Numbers that several types share.  False: @why says what is wrong. */

@@ -403,6 +403,25 @@ static int grouping_set(const struct keyword *kw, struct lun_conf *lun, const ch
 
 const struct kw_type kw_grouping = { .set = grouping_set, .print = words_print };
 
+/* multipath.conf(5) has more of them, for arrays of their time, which all take TEST UNIT READY. */
+static int checker_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
+		       struct kw_why *why)
+{
+	static const char *const others[] = { "cciss_tur", "emc_clariion", "hp_sw", "none", "rdac" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (strcmp(value, others[i]))
+			continue;
+		words_set(kw, lun, "tur", why);
+		refuse(why, NULL, "taken as tur: paths are always checked, and what they are by "
+		       "standard commands");
+		return 0;
+	}
+	return words_set(kw, lun, value, why);
+}
+
+const struct kw_type kw_checker = { .set = checker_set, .print = words_print };
+
 static int yes_no_set(const struct keyword *kw, struct lun_conf *lun, const char *value,
 		      struct kw_why *why)
 {

@@ -67,6 +67,9 @@ struct path_info {
 
 enum check_result {
 	CHECK_OK,	 /* *info is valid */
+	/* As CHECK_OK, but what the check read cannot be read: the LUN's fault, it seems, and no
+	 * reason to be without the path. *info is valid, @why required. */
+	CHECK_MARGINAL,
 	CHECK_DOWN,	 /* the path does not answer, or not well enough */
 	CHECK_IDENTITY,	 /* it answers, and is another LUN than the configured one */
 };

@@ -130,7 +130,18 @@ static void probe_quarantine(struct path *p, const char *why)
 	path_event(p, PEV_DISABLE, why);
 }
 
-static void probe_good(struct path *p, const struct path_info *info)
+/* It is kept out for another reason than before: this is the one to show. */
+static void probe_stays(struct path *p, const char *why)
+{
+	if (strcmp(p->why, why) == 0)
+		return;
+	snprintf(p->why, sizeof(p->why), "%s", why);
+	log_warn("%s: stays %s: %s", p->name, path_state_name(p->state), why);
+	lun_notify(p->lun);
+}
+
+/* Good, or with @flaw good enough for when nothing better is left. */
+static void probe_good(struct path *p, const struct path_info *info, const char *flaw)
 {
 	enum path_event ev = info ? probe_event_for(info->access) : PEV_UP;
 	struct lun *lun = p->lun;
@@ -138,7 +149,7 @@ static void probe_good(struct path *p, const struct path_info *info)
 	const char *mismatch;
 
 	/* Where there is work, that has to prove it. */
-	if (path_is_usable(p) && !lun->qd.inflight)
+	if (path_is_usable(p) && !lun->qd.inflight && !flaw)
 		lun_path_proven(lun);
 	if (!info) {
 		/* A cheap check cannot bring a path back. */
@@ -155,12 +166,8 @@ static void probe_good(struct path *p, const struct path_info *info)
 	if (mismatch) {
 		p->stats.checks_failed++;
 		lun_alarm_shrunk(lun, p, info);
-		if (p->state == PATH_FAILED && strcmp(p->why, mismatch) != 0) {
-			/* It had failed for another reason: this is the one that keeps it out. */
-			snprintf(p->why, sizeof(p->why), "%s", mismatch);
-			log_warn("%s: stays failed: %s", p->name, mismatch);
-			lun_notify(lun);
-		}
+		if (p->state == PATH_FAILED)
+			probe_stays(p, mismatch);
 		path_event(p, PEV_DOWN, mismatch);
 		return;
 	}
@@ -170,7 +177,11 @@ static void probe_good(struct path *p, const struct path_info *info)
 	lun_learn(lun, info);
 	if (path_is_usable(p))
 		lun_path_changed(lun, p); /* priority or limits may be new */
-	if (ev == PEV_UP && health_on_probation(p))
+	if (ev == PEV_UP && flaw && p->state == PATH_MARGINAL)
+		probe_stays(p, flaw);
+	else if (ev == PEV_UP && flaw)
+		path_event(p, PEV_MARGINAL, flaw);
+	else if (ev == PEV_UP && health_on_probation(p))
 		path_event(p, PEV_MARGINAL, p->health.why);
 	else
 		path_event(p, ev, access_state_name(info->access));
@@ -193,7 +204,7 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 	assert(p->probe_running);
 	p->probe_running = false;
 	p->awaited &= p->probe_again_full; /* the one that asks is still to come */
-	if (result == CHECK_OK && info)
+	if (info)
 		probe_news(p, info);
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
 		return;
@@ -201,7 +212,13 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 	case CHECK_OK:
 		/* A doubt that came up while it ran is not answered by it. */
 		if (!p->probe_again_full)
-			probe_good(p, info);
+			probe_good(p, info, NULL);
+		break;
+	case CHECK_MARGINAL:
+		assert(info && why);
+		p->stats.checks_failed++;
+		if (!p->probe_again_full)
+			probe_good(p, info, why);
 		break;
 	case CHECK_DOWN:
 		p->stats.checks_failed++;

@@ -122,6 +122,7 @@ static int paths_open_blk(struct daemon *d, const char *name, struct path **ret,
 		.wwid = d->lc->wwid,
 		.direct_io = direct[d->lc->direct_io],
 		.read_only = d->lc->read_only,
+		.check_read_bytes = (uint32_t)d->lc->checker_read_bytes,
 		.identity = &d->blk_identity,
 	};
 	int r = paths_engine(d);
@@ -144,6 +145,8 @@ static int paths_open_sg(struct daemon *d, const char *name, struct path **ret, 
 		.identity = &d->sg_identity,
 	};
 
+	if (d->lc->path_checker != CONF_CHECKER_TUR)
+		conf.check_read_bytes = MAX((uint32_t)d->lc->checker_read_bytes, 1u);
 	return sg_path_new(d->loop, &conf, name, ret, err, size);
 }
 

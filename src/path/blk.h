@@ -63,6 +63,9 @@ struct blk_conf {
 	enum blk_direct direct_io;
 	uint32_t file_block_bytes; /* logical block of a plain file; 0 = 512 */
 	bool read_only;		   /* open for reading only */
+	/* Each check reads so much, rounded up to blocks, at most CHECK_READ_BYTES_MAX; 0 = one
+	 * block. */
+	uint32_t check_read_bytes;
 	struct blk_identity *identity; /* shared by the LUN's paths; may be NULL */
 };
 

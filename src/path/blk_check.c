@@ -4,7 +4,7 @@
  *
  * A check is two steps: a thread looks at the device (or opens it anew, if it
  * was lost), because open(2) and ioctls of a sick device may sleep for minutes;
- * then one block is read through the engine, as data would be.
+ * then a block or more is read through the engine, as data would be.
  *
  * What the kernel does when a loop device is detached (losetup -d) while we
  * hold it, as measured on 6.1 and 6.18:
@@ -28,6 +28,7 @@
 #include <config.h>
 
 #include "path/blk_path.h"
+#include "path/blk_errno.h"
 #include "base/log.h"
 #include "base/units.h"
 
@@ -94,12 +95,45 @@ static void end_check(struct blk_path *p, enum check_result result, const char *
 	struct path_info info;
 
 	p->check_wanted = false;
-	if (result == CHECK_OK)
+	if (result == CHECK_OK || result == CHECK_MARGINAL)
 		blk_info(p, &info);
-	path_checked(&p->path, result, result == CHECK_OK ? &info : NULL, why);
+	path_checked(&p->path, result, result == CHECK_OK || result == CHECK_MARGINAL ? &info : NULL,
+		     why);
 }
 
 /* --- the read ------------------------------------------------------------------------- */
+
+static void tell_read(struct blk_path *p, const struct blk_io *io, int res)
+{
+	uint64_t n = io->len / p->facts.block_bytes;
+	char what[48] = "block 0";
+
+	if (n > 1)
+		snprintf(what, sizeof(what), "%llu blocks at 0", (unsigned long long)n);
+	if (res < 0)
+		snprintf(p->why, sizeof(p->why), "reading %s: %s", what, strerror(-res));
+	else
+		snprintf(p->why, sizeof(p->why), "reading %s: %d of %u bytes", what, res,
+			 (unsigned)io->len);
+}
+
+/* A block that cannot be read is not the path's fault; nothing coming at all is. */
+static enum check_result read_result(const struct blk_path *p, int res)
+{
+	struct blk_errno_ctx ctx = { .op = CMD_READ, .cached = p->facts.kind != BLK_DEVICE };
+
+	return res < 0 && blk_outcome_errno(-res, &ctx).verdict == V_ERR ? CHECK_MARGINAL : CHECK_DOWN;
+}
+
+static uint32_t read_bytes(const struct blk_path *p)
+{
+	uint32_t bs = p->facts.block_bytes, n = (p->check_read_bytes + bs - 1) / bs;
+
+	if (p->facts.max_bytes)
+		n = MIN(n, p->facts.max_bytes / bs);
+	n = (uint32_t)MIN(n, p->facts.size_bytes / bs);
+	return MAX(n, 1u) * bs;
+}
 
 static void read_done(struct blk_io *io, int res)
 {
@@ -111,12 +145,8 @@ static void read_done(struct blk_io *io, int res)
 	} else {
 		if (res == -ENXIO || res == -ENODEV || res == 0)
 			p->doubtful = true;
-		if (res < 0)
-			snprintf(p->why, sizeof(p->why), "reading block 0: %s", strerror(-res));
-		else
-			snprintf(p->why, sizeof(p->why), "reading block 0: %d of %u bytes", res,
-				 (unsigned)io->len);
-		end_check(p, CHECK_DOWN, p->why);
+		tell_read(p, io, res);
+		end_check(p, read_result(p, res), p->why);
 	}
 	settle(p);
 }
@@ -125,14 +155,14 @@ static void start_read(struct blk_path *p)
 {
 	assert(p->facts.block_bytes <= BLOCK_BYTES_MAX);
 	p->job = JOB_READ;
-	p->job_iov.iov_len = p->facts.block_bytes;
+	p->job_iov.iov_len = read_bytes(p);
 	p->job_io = (struct blk_io){
 		.op = BLK_IO_READ,
 		.flags = blk_io_flags(p),
 		.fd = p->fd,
 		.iov = &p->job_iov,
 		.niov = 1,
-		.len = p->facts.block_bytes,
+		.len = p->job_iov.iov_len,
 		.done = read_done,
 	};
 	blk_io_submit(p->data, &p->job_io);

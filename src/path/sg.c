@@ -222,6 +222,7 @@ static void configure(struct sg_path *s, const struct sg_conf *conf)
 	s->io_timeout_ms = timeout_ms(io_ns);
 	s->check_timeout_ms =
 		timeout_ms(conf->check_timeout_ns ? conf->check_timeout_ns : io_ns);
+	s->check_read_bytes = MIN(conf->check_read_bytes, CHECK_READ_BYTES_MAX);
 	s->depth_cap = conf->depth;
 	s->max_xfer_cap = conf->max_xfer_bytes
 				  ? MIN(conf->max_xfer_bytes, CMD_BYTES_MAX)

@@ -39,6 +39,9 @@ struct sg_conf {
 	uint64_t io_timeout_ns; /* when the kernel's error handling starts; 0: 30 s */
 	uint64_t check_timeout_ns; /* the same for the commands of a check; 0:
 				      io_timeout_ns */
+	/* Each check of a path that serves ends with a READ of so much, rounded up to blocks,
+	 * at most CHECK_READ_BYTES_MAX; 0: without. */
+	uint32_t check_read_bytes;
 	/* Largest data of one command; 0: 1 MiB.  sg copies, in memory that it takes
 	 * from the kernel's emergency stock for each command: more is not faster. */
 	uint32_t max_xfer_bytes;

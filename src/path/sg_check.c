@@ -65,6 +65,7 @@ static void start_over(struct sg_path *s)
 
 	c->step = 0;
 	c->again = 0;
+	c->flaw[0] = '\0';
 	if (c->full)
 		memset(&c->facts, 0, sizeof(c->facts));
 	else
@@ -188,6 +189,13 @@ static bool ask_again(struct sg_path *s)
 	return true;
 }
 
+enum sg_next sg_check_again(struct sg_path *s, const char *why)
+{
+	if (!ask_again(s))
+		sg_check_end(s, CHECK_DOWN, "%s: %s", step_name(s), why);
+	return STEP_END;
+}
+
 /* Done with this answer: false if the step must be asked again, or the check has ended.
  */
 static bool take_reply(struct sg_path *s, const struct outcome *o, size_t len)
@@ -209,8 +217,11 @@ static bool take_reply(struct sg_path *s, const struct outcome *o, size_t len)
 		break;
 	case V_SAME:
 	case V_SLOW:
-		if (!ask_again(s))
-			sg_check_end_outcome(s, o);
+		if (ask_again(s))
+			return false;
+		if (o->verdict == V_SLOW && sg_steps[c->step].spare)
+			return true;
+		sg_check_end_outcome(s, o);
 		return false;
 	case V_OTHER:
 		if (!is_spoiled(o) || !ask_again(s))
@@ -352,7 +363,7 @@ static void check_ended(struct loop_task *t)
 	struct sg_path *s = container_of(t, struct sg_path, check.end_task);
 	struct sg_check *c = &s->check;
 	struct path_info info;
-	bool ok = c->result == CHECK_OK;
+	bool ok = c->result == CHECK_OK || c->result == CHECK_MARGINAL;
 	char why[sizeof(c->why)];
 
 	c->running = false;
@@ -360,7 +371,7 @@ static void check_ended(struct loop_task *t)
 		make_result(s, &info);
 	/* Core may start the next check at once, and that writes its own. */
 	memcpy(why, c->why, sizeof(why));
-	path_checked(&s->path, c->result, ok ? &info : NULL, ok ? NULL : why);
+	path_checked(&s->path, c->result, ok ? &info : NULL, c->result == CHECK_OK ? NULL : why);
 	sg_drained(s);
 }
 

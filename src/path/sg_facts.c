@@ -193,6 +193,12 @@ void sg_alua_info(const struct sg_facts *f, struct path_info *info)
 	info->explicit_alua = f->inq.tpgs == TPGS_EXPLICIT;
 }
 
+uint32_t sg_max_blocks(const struct sg_path *s, const struct sg_facts *f)
+{
+	return limit(limit(s->max_xfer_bytes / f->cap.block_bytes, RW_BLOCKS_MAX),
+		     f->limits.max_xfer_blocks);
+}
+
 void sg_make_info(const struct sg_path *s, struct path_info *info)
 {
 	const struct sg_facts *f = &s->facts;
@@ -205,9 +211,7 @@ void sg_make_info(const struct sg_path *s, struct path_info *info)
 	info->rotational = f->has_chars && f->chars.rotation_rpm > 1;
 	info->write_cache = s->feat.write_cache;
 	info->caps = make_caps(s);
-	info->max_blocks =
-		limit(limit(s->max_xfer_bytes / info->block_bytes, RW_BLOCKS_MAX),
-		      f->limits.max_xfer_blocks);
+	info->max_blocks = sg_max_blocks(s, f);
 	provisioning_limits(s, info);
 	info->depth = s->depth;
 	info->host_tags = sg_host_tags(s);

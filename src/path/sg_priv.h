@@ -156,6 +156,7 @@ struct sg_check {
 			  told */
 	enum check_result result;
 	char why[160];
+	char flaw[128]; /* what its READ met that is not the path's fault; "": nothing */
 	struct loop_task end_task;
 	struct loop_timer again_timer;
 	uint8_t *buf; /* SG_CHECK_BYTES */
@@ -172,6 +173,7 @@ struct sg_path {
 	unsigned io_timeout_ms, check_timeout_ms;
 	unsigned depth_cap;
 	uint32_t max_xfer_cap;
+	uint32_t check_read_bytes; /* 0: checks read nothing */
 
 	enum sg_state state;
 	char sg[32];	/* "sg3" */
@@ -333,6 +335,8 @@ static inline void sg_hidden_seen(struct sg_path *s, const struct sg_io_hdr *h)
 const char *sg_type_refused(const struct inquiry *inq);
 /* Work out s->feat from s->facts and s->refused. */
 void sg_make_features(struct sg_path *s);
+/* Blocks of one READ or WRITE, as the kernel, its host and the device allow. */
+uint32_t sg_max_blocks(const struct sg_path *s, const struct sg_facts *f);
 /* The members about target port groups. */
 void sg_alua_info(const struct sg_facts *f, struct path_info *info);
 /* s->facts for core. */

@@ -151,6 +151,23 @@ static void ask_stpg(struct sg_path *s, struct sg_slot *slot)
 	slot->hdr.dxfer_len = (uint32_t)len;
 }
 
+/* What a check reads is not looked at, so all paths may read into the same place. */
+static uint8_t discarded[CHECK_READ_BYTES_MAX];
+
+static void ask_read(struct sg_path *s, struct sg_slot *slot)
+{
+	const struct sg_facts *f = &s->check.facts;
+	uint32_t bs = f->cap.block_bytes, n = (s->check_read_bytes + bs - 1) / bs;
+
+	/* A device may have another idea of its largest block since it was opened. */
+	n = (uint32_t)MIN(MIN(n, MAX(sg_max_blocks(s, f), 1u)), MAX(f->cap.nblocks, 1u));
+	slot->class = SCSI_OTHER;
+	sg_hdr_init(s, slot, cdb_read(slot->cdb, 0, n, 0), s->check_timeout_ms);
+	slot->hdr.dxfer_direction = SG_DXFER_FROM_DEV;
+	slot->hdr.dxferp = discarded;
+	slot->hdr.dxfer_len = n * bs;
+}
+
 /* --- who is asked what --- */
 
 static bool if_full(const struct sg_path *s)
@@ -233,6 +250,15 @@ static bool if_activate(const struct sg_path *s)
 {
 	return s->check.activate && s->check.facts.inq.tpgs == TPGS_EXPLICIT &&
 	       s->check.facts.has_tpg;
+}
+
+/* A path in standby would turn it down. */
+static bool if_read(const struct sg_path *s)
+{
+	const struct sg_facts *f = &s->check.facts;
+
+	return s->check_read_bytes && f->has_cap &&
+	       (f->access == ACCESS_ACTIVE || f->access == ACCESS_NONOPTIMIZED);
 }
 
 /* --- answers --- */
@@ -522,16 +548,53 @@ static void trust_tur(struct sg_path *s, struct sg_facts *f)
 		f->access = ACCESS_NONOPTIMIZED;
 }
 
-static enum sg_next finish(struct sg_path *s, const struct sg_reply *r)
+static enum sg_next judge_access(struct sg_path *s, const struct sg_reply *r)
 {
 	struct sg_facts *f = &s->check.facts;
-	struct sg_identity *id = s->identity;
 
 	if (!f->has_access) {
 		f->access = ACCESS_ACTIVE;
 		f->prio = 1;
 	}
 	trust_tur(s, f);
+	return STEP_NEXT;
+}
+
+/*
+ * Who turns it down has read the command, and answered: the path is not to blame for a
+ * block that cannot be read, and the next path would meet the same one.
+ */
+static enum sg_next got_read(struct sg_path *s, const struct sg_reply *r)
+{
+	struct sg_facts *f = &s->check.facts;
+	size_t want = sg_check_slot(s)->hdr.dxfer_len;
+	char text[100];
+
+	switch (r->kind) {
+	case REPLY_OK:
+		snprintf(text, sizeof(text), "%zu of %zu bytes came", r->len, want);
+		return r->len == want ? STEP_NEXT : sg_check_again(s, text);
+	case REPLY_NOT_SERVING:
+		s->tur_lies |= f->tur_trusted;
+		f->tur_trusted = false;
+		break;
+	case REPLY_REFUSED:
+		/* Reserved by another host: no more the path's fault than for TEST UNIT READY. */
+		if (r->o->flags & VF_RESERV)
+			break;
+		sg_outcome_text(r->o, text, sizeof(text));
+		snprintf(s->check.flaw, sizeof(s->check.flaw), "READ of %zu bytes: %s", want,
+			 text);
+		break;
+	}
+	return STEP_NEXT;
+}
+
+static enum sg_next finish(struct sg_path *s, const struct sg_reply *r)
+{
+	struct sg_facts *f = &s->check.facts;
+	struct sg_identity *id = s->identity;
+
 	/* Only what could be read replaces what is known. */
 	s->facts_partial = !f->has_cap;
 	if (f->has_cap) {
@@ -544,6 +607,8 @@ static enum sg_next finish(struct sg_path *s, const struct sg_reply *r)
 		id->id = f->ident;
 		snprintf(id->from, sizeof(id->from), "%s", s->path.name);
 	}
+	if (s->check.flaw[0])
+		return sg_check_end(s, CHECK_MARGINAL, "%s", s->check.flaw);
 	return sg_check_end(s, CHECK_OK, "%s", access_state_name(f->access));
 }
 
@@ -569,6 +634,8 @@ const struct sg_step sg_steps[] = {
 	{ "REPORT TARGET PORT GROUPS", if_alua_ext, ask_rtpg_ext, got_rtpg_ext },
 	{ "REPORT TARGET PORT GROUPS", if_alua_plain, ask_rtpg,	got_rtpg },
 	{ "TEST UNIT READY",	  if_full,	  ask_tur,	got_tur },
+	{ "access",		  NULL,		  NULL,		judge_access },
+	{ "READ",		  if_read,	  ask_read,	got_read, .spare = true },
 	{ "end",		  NULL,		  NULL,		finish },
 };
 /* clang-format on */

@@ -21,7 +21,7 @@ struct sg_reply {
 
 enum sg_next {
 	STEP_NEXT,
-	STEP_END, /* sg_check_end() was called */
+	STEP_END, /* sg_check_end() or sg_check_again() was called */
 };
 
 struct sg_step {
@@ -31,6 +31,7 @@ struct sg_step {
 	void (*build)(struct sg_path *s, struct sg_slot *slot);
 	enum sg_next (*done)(struct sg_path *s,
 			     const struct sg_reply *r); /* r NULL without command */
+	bool spare; /* left out where the LU has no room for it */
 };
 
 extern const struct sg_step sg_steps[];
@@ -39,6 +40,8 @@ extern const unsigned sg_nsteps;
 /* The end is known; core hears of it from a task. Both return STEP_END. */
 enum sg_next sg_check_end(struct sg_path *s, enum check_result result, const char *fmt,
 			  ...) __attribute__((format(printf, 3, 4)));
+/* Ask this step again in a moment, or the end (CHECK_DOWN) if that was done often enough. */
+enum sg_next sg_check_again(struct sg_path *s, const char *why);
 /* Down, because of how the command of this step ended. */
 enum sg_next sg_check_end_outcome(struct sg_path *s, const struct outcome *o);
 

@@ -93,11 +93,13 @@ static int sim_submit(struct path *p, struct cmd *cmd)
 static void sim_check_end(struct loop_timer *t)
 {
 	struct sim_path *sp = container_of(t, struct sim_path, check_timer);
+	bool told;
 
 	sp->checking = false;
 	if (sp->model_ops->checked)
 		sp->model_ops->checked(sp->model, sp, sp->check_full, &sp->check);
-	path_checked(&sp->path, sp->check.result, sp->check.result == CHECK_OK && !sp->check.no_info ? &sp->check.info : NULL,
+	told = sp->check.result == CHECK_MARGINAL || (sp->check.result == CHECK_OK && !sp->check.no_info);
+	path_checked(&sp->path, sp->check.result, told ? &sp->check.info : NULL,
 		     sp->check.why);
 	sim_close_maybe(sp);
 }

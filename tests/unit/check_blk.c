@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/limits.h"
 #include "base/units.h"
+#include "path/blk_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -327,6 +328,54 @@ START_TEST(fallback)
 }
 END_TEST
 
+static const struct {
+	uint32_t conf_bytes, read_bytes, nblocks;
+} check_reads[] = {
+	{ 0, BLK, NBLOCKS },
+	{ 1, BLK, NBLOCKS },
+	{ BLK + 1, 2 * BLK, NBLOCKS },
+	{ 256 * KIB, 256 * KIB, NBLOCKS },
+	{ UINT32_MAX, CHECK_READ_BYTES_MAX, NBLOCKS },
+	{ 64 * KIB, 8 * BLK, 8 }, /* there is no more */
+};
+
+/* A check reads as much as it shall, while data commands have every slot. */
+START_TEST(check_read)
+{
+	uint8_t *data = mem(NBLOCKS * BLK);
+	const struct iovec *iov;
+	struct cmd *c[8], *none;
+
+	v.check_read_bytes = check_reads[_i].conf_bytes;
+	make_file(combos[_i].dir, v.file, sizeof(v.file), check_reads[_i].nblocks);
+	memcpy(v.dev, v.file, sizeof(v.dev));
+	env_engine(&v, BLK_ENGINE_AUTO, ARRAY_SIZE(c));
+	env_path(&v, combos[_i].direct, BLK);
+	pattern(data, NBLOCKS * BLK, 3);
+	ck_assert_int_eq(env_rw(&v, CMD_WRITE, 0, data, check_reads[_i].nblocks, 0).verdict, V_OK);
+	told.completed = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
+		c[i] = cmd_new(CMD_READ, 0, 1, 0);
+		cmd_data(c[i], data + i * BLK, BLK);
+		ck_assert_int_eq(v.path->ops->submit(v.path, c[i]), 0);
+	}
+	none = cmd_new(CMD_FLUSH, 0, 0, 0);
+	ck_assert_int_eq(v.path->ops->submit(v.path, none), -EAGAIN);
+	ck_assert_int_eq(env_check(&v, v.path, false), CHECK_OK);
+	if (told.completed < ARRAY_SIZE(c))
+		env_wait(&v, &told.completed, ARRAY_SIZE(c));
+	iov = &container_of(v.path, struct blk_path, path)->job_iov;
+	pattern(data, NBLOCKS * BLK, 3);
+	ck_assert_uint_eq(iov->iov_len, check_reads[_i].read_bytes);
+	ck_assert_mem_eq(iov->iov_base, data, iov->iov_len);
+	for (unsigned i = 0; i < ARRAY_SIZE(c); i++)
+		free(c[i]);
+	free(none);
+	free(data);
+	env_end(&v);
+}
+END_TEST
+
 /* No submission entry for a while: nothing is lost and nothing is refused. */
 START_TEST(ring_full)
 {
@@ -372,6 +421,7 @@ int main(void)
 	tcase_add_loop_test(tc, close_in_flight, 0, n);
 	tcase_add_loop_test(tc, free_unused, 0, n);
 	tcase_add_loop_test(tc, lone_reads, 0, n);
+	tcase_add_loop_test(tc, check_read, 0, ARRAY_SIZE(check_reads));
 	tcase_add_test(tc, read_only);
 	tcase_add_test(tc, fallback);
 	tcase_add_test(tc, ring_full);

@@ -227,7 +227,9 @@ void env_engine(struct env *v, enum blk_engine_kind kind, unsigned depth)
 
 struct path *env_open(struct env *v, const char *dev, enum blk_direct direct, uint32_t block_bytes)
 {
-	struct blk_conf conf = { .direct_io = direct, .file_block_bytes = block_bytes };
+	struct blk_conf conf = { .direct_io = direct,
+				 .file_block_bytes = block_bytes,
+				 .check_read_bytes = v->check_read_bytes };
 	char wwid[200], err[300] = "";
 	struct path *p = NULL;
 	int r;

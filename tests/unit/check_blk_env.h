@@ -25,6 +25,7 @@ struct env {
 	struct path_info info;
 	char file[128]; /* the backing file */
 	char dev[128];	/* the path: the file or a loop device */
+	uint32_t check_read_bytes; /* for env_path() and env_open() */
 };
 
 /* What the driver told its core since the start of the test. */

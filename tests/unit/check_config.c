@@ -145,6 +145,8 @@ START_TEST(test_example_of_the_design)
 	ck_assert_str_eq(lun->export.name, "db01");
 	ck_assert_uint_eq(lun->npaths, 0);
 	ck_assert_uint_eq(lun->max_polling_interval_ns, 20 * NS_PER_SEC);
+	ck_assert_int_eq(lun->path_checker, CONF_CHECKER_TUR);
+	ck_assert_uint_eq(lun->checker_read_bytes, 0);
 	lun = config_find(c, "file:/srv/lab.img");
 	ck_assert_ptr_eq(lun, &c->luns[1]);
 	ck_assert_ptr_null(lun->export.unix_path);
@@ -165,6 +167,7 @@ static const char everything[] =
 	"allow_vpd80 yes\npath_grouping_policy multibus\npath_selector \"round-robin 0\"\n"
 	"rr_min_io 7\nrr_min_bytes 192k\nrr_weight priorities\n"
 	"failback 90\nno_path_retry queue\npolling_interval 1500ms\nmax_polling_interval 2m\n"
+	"path_checker directio\nchecker_read_size 64K\n"
 	"marginal_path_double_failed_time no\nmarginal_path_err_sample_time 30\n"
 	"marginal_path_err_rate_threshold 10\nmarginal_path_err_recheck_gap_time 300\n"
 	"queue_depth 200\npath_depth 32\nhost_depth 48\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
@@ -193,6 +196,8 @@ START_TEST(test_every_keyword)
 	ck_assert_int_eq(lun->no_path_retry.kind, NO_PATH_QUEUE);
 	ck_assert_uint_eq(lun->polling_interval_ns, 1500 * NS_PER_MS);
 	ck_assert_uint_eq(lun->max_polling_interval_ns, 120 * NS_PER_SEC);
+	ck_assert_int_eq(lun->path_checker, CONF_CHECKER_DIRECTIO);
+	ck_assert_uint_eq(lun->checker_read_bytes, 65536);
 	ck_assert_uint_eq(lun->flap_window_ns, 0);
 	ck_assert_uint_eq(lun->err_sample_ns, 30 * NS_PER_SEC);
 	ck_assert_uint_eq(lun->err_rate, 10);
@@ -588,6 +593,28 @@ START_TEST(test_group_by_serial)
 }
 END_TEST
 
+/* The checkers of multipath.conf(5) for arrays of old. */
+START_TEST(test_checkers_of_old)
+{
+	static const char *const words[] = { "cciss_tur", "emc_clariion", "hp_sw", "none", "rdac" };
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		struct conf_errors errs = { 0 };
+		struct config *c = NULL;
+
+		snprintf(text, sizeof(text), "defaults {\npath_checker directio\n}\n"
+			 "multipaths {\nmultipath {\nwwid 36\npath_checker %s\n}\n}\n", words[i]);
+		ck_assert_int_eq(config_parse("f", text, strlen(text), &c, &errs), 0);
+		ck_assert_int_eq(c->luns[0].path_checker, CONF_CHECKER_TUR);
+		ck_assert_uint_eq(errs.nwarnings, 1);
+		ck_assert_ptr_nonnull(strstr(errs.msgs[0].text, "taken as tur"));
+		conf_errors_clear(&errs);
+		config_free(c);
+	}
+}
+END_TEST
+
 /* A multipath.conf from the field: taken, with one warning for each strange word. */
 START_TEST(test_dm_words)
 {
@@ -694,6 +721,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_values, 0, ARRAY_SIZE(value_rows));
 	tcase_add_test(tc, test_dm_words);
 	tcase_add_test(tc, test_group_by_serial);
+	tcase_add_test(tc, test_checkers_of_old);
 	tcase_add_test(tc, test_dump_error);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("bad");

@@ -271,12 +271,52 @@ START_TEST(test_transport_marginal)
 }
 END_TEST
 
+/* A check whose read meets a bad block: used if nothing better is left, also after a failure, and
+ * as good as before with the first good check. */
+START_TEST(test_flawed_check)
+{
+	struct ask a;
+
+	start(2, quick);
+	m.flaw[0] = "READ: sense 3/11/00";
+	run(2 * POLL_NS);
+	ck_assert_int_eq(path_n(0)->state, PATH_MARGINAL);
+	ck_assert_str_eq(path_n(0)->why, m.flaw[0]);
+	ck_assert_uint_gt(path_n(0)->stats.checks_failed, 0);
+	ck_assert_uint_eq(path_n(0)->stats.failures, 0);
+	m.ncmds[0] = 0;
+	reads(20);
+	ck_assert_uint_eq(m.ncmds[0], 0);
+	/* all paths lead to the same block: the LUN serves all the same */
+	m.flaw[1] = m.flaw[0];
+	run(2 * POLL_NS);
+	ck_assert_int_eq(path_n(1)->state, PATH_MARGINAL);
+	ck_assert_int_eq(lun_get_state(lun), LUN_UP);
+	reads(20);
+	/* the cause that is shown is that of now */
+	m.flaw[0] = "READ: sense 4/03/00";
+	run(2 * POLL_NS);
+	ck_assert_str_eq(path_n(0)->why, m.flaw[0]);
+	path_lost(path_n(0), "test");
+	path_lost(path_n(1), "test");
+	ask(&a, REQ_READ, 8, 8, 0, 0);
+	run(2 * POLL_NS);
+	answered(&a, 0);
+	ck_assert_int_eq(path_n(0)->state, PATH_MARGINAL);
+	m.flaw[0] = m.flaw[1] = NULL;
+	run(2 * POLL_NS);
+	ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
+	ck_assert_int_eq(path_n(1)->state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		test_flapping,	   test_rare_failures, test_flapping_allowed, test_last_resort,
 		test_marginal_helps, test_errors,      test_crawl,	      test_no_crawl,
-		test_transport_marginal,
+		test_transport_marginal, test_flawed_check,
 	};
 	Suite *s = suite_create("health");
 	TCase *tc = tcase_create("health");

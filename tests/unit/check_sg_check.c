@@ -339,6 +339,7 @@ START_TEST(a_check_runs_beside_data)
 {
 	unsigned i;
 
+	conf.check_read_bytes = _i ? CHECK_READ_BYTES_MAX : 0;
 	check(true);
 	fake.hold = true;
 	for (i = 0; i < 16; i++)
@@ -346,12 +347,156 @@ START_TEST(a_check_runs_beside_data)
 	path->ops->flush(path);
 	loop_sim_step(loop);
 	fake.hold = false;
+	ck_assert_int_eq(path->ops->submit(path, make(16, CMD_READ, 16, 1)), -EAGAIN);
 	check(true);
 	assert_result(CHECK_OK, NULL);
+	ck_assert_uint_eq(fake_sg_count(0x28), (unsigned)_i);
+	ck_assert_uint_eq(core.ndone, 0);
 	fake_sg_release();
 	run_until_done(loop, 16);
 	for (i = 0; i < 16; i++)
 		ck_assert_mem_eq(cmds[i].iov[0].iov_base, fake.disk + i * 512, 512);
+}
+END_TEST
+
+/* --- the READ --- */
+
+static const struct {
+	uint32_t want_bytes, xfer_bytes, xfer_blocks, block_bytes, blocks;
+	uint64_t nblocks; /* 0: of the whole disk */
+} sizes[] = {
+	{1, 0, 0, 512, 1, 0},
+	{512, 0, 0, 512, 1, 0},
+	{513, 0, 0, 512, 2, 0},
+	{1, 0, 0, 4096, 1, 0},
+	{65536, 0, 0, 4096, 16, 0},
+	{CHECK_READ_BYTES_MAX, 0, 0, 512, 2048, 0},
+	{UINT32_MAX, 0, 0, 512, 2048, 0}, /* as much as the path may ask for */
+	{65536, 0, 16, 512, 16, 0},	  /* VPD page B0h */
+	{CHECK_READ_BYTES_MAX, 128 * KIB, 0, 512, 256, 0},
+	{65536, 0, 0, 512, 5, 5},
+};
+
+START_TEST(the_read_is_as_long_as_asked)
+{
+	const struct fake_log *last;
+
+	conf.check_read_bytes = sizes[_i].want_bytes;
+	conf.max_xfer_bytes = sizes[_i].xfer_bytes;
+	fake.max_xfer_blocks = sizes[_i].xfer_blocks;
+	fake.block_bytes = sizes[_i].block_bytes;
+	fake.nblocks = sizes[_i].nblocks ? sizes[_i].nblocks : FAKE_DISK_BYTES / fake.block_bytes;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_str_eq(asked(), FULL_ROW " 28");
+	last = &fake.log[fake.nlog - 1];
+	ck_assert_uint_eq(last->dxfer_len, sizes[_i].blocks * fake.block_bytes);
+	ck_assert_uint_eq(last->cdb[8] + 256u * last->cdb[7], sizes[_i].blocks);
+	check(false);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_str_eq(asked(), "00 28");
+}
+END_TEST
+
+/* TEST UNIT READY is good, and the READ is not. */
+static const struct {
+	struct fake_inject in;
+	enum check_result result;
+	const char *why;
+} reads[] = {
+	{{.times = 1, .host_status = 3}, CHECK_DOWN, "READ: host_status 03 (timeout)"},
+	{{.times = 1, .host_status = 1}, CHECK_DOWN, "READ: host_status 01"},
+	{{.times = 3, .host_status = 7}, CHECK_OK, NULL}, /* spoiled, and asked again */
+	{{.times = 4, .host_status = 7}, CHECK_DOWN, "READ: host_status 07"},
+	{{.times = 3, .resid = 256, .execute = true}, CHECK_OK, NULL},
+	{{.times = 4, .resid = 256, .execute = true}, CHECK_DOWN, "READ: 256 of 512 bytes came"},
+	{{.times = 4, .resid = 512, .execute = true}, CHECK_DOWN, "READ: 0 of 512 bytes came"},
+	{{.times = 100, .status = 0x28}, CHECK_OK, NULL}, /* full: it has answered */
+	{{.times = 100, .status = 0x18}, CHECK_OK, NULL}, /* reserved by another host */
+};
+
+START_TEST(the_read_fails)
+{
+	struct fake_inject in = reads[_i].in;
+
+	conf.check_read_bytes = 1;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	in.opcode = 0x28;
+	fake_sg_inject(&in);
+	check(_i & 1);
+	assert_result(reads[_i].result, reads[_i].why);
+}
+END_TEST
+
+static const struct {
+	uint8_t key, asc, ascq;
+	enum check_result result;
+	const char *why;
+} read_senses[] = {
+	{3, 0x11, 0, CHECK_MARGINAL, "READ of 512 bytes: sense 3/11/00"},
+	{4, 0x03, 0, CHECK_MARGINAL, "READ of 512 bytes: sense 4/03/00"},
+	{5, 0x20, 0, CHECK_MARGINAL, "READ of 512 bytes: sense 5/20/00"},
+	{2, 0x3a, 0, CHECK_DOWN, "READ: sense 2/3a/00"},
+	{2, 0x08, 0, CHECK_DOWN, "READ: sense 2/08/00"}, /* what dm-error comes to, by LIO */
+	{0xb, 0x4b, 3, CHECK_DOWN, "READ: sense b/4b/03"},
+};
+
+/* What the LU says of its blocks is no failure of the path, and over with the next good one. */
+START_TEST(the_read_is_answered_badly)
+{
+	unsigned full;
+
+	conf.check_read_bytes = 1;
+	check(true);
+	for (full = 0; full < 2; full++) {
+		fake_sg_sense(0x28, -1, 0, 4, read_senses[_i].key, read_senses[_i].asc,
+			      read_senses[_i].ascq);
+		check(full);
+		assert_result(read_senses[_i].result, read_senses[_i].why);
+		check(full);
+		while (core.result != CHECK_OK) /* the rest of the four */
+			check(full);
+	}
+}
+END_TEST
+
+/* A unit attention that the READ meets is not lost: all is asked again. */
+START_TEST(the_read_meets_a_unit_attention)
+{
+	conf.check_read_bytes = 1;
+	check(true);
+	fake_sg_sense(0x28, -1, 0, 1, 6, 0x29, 0);
+	check(false);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_str_eq(asked(), "00 28 " FULL_ROW " 28");
+	ck_assert_uint_eq(core.info.news, VF_CACHE);
+}
+END_TEST
+
+/* A group that does not serve is not read; one that only says so is, until the READ tells. */
+START_TEST(nothing_is_read_in_standby)
+{
+	conf.check_read_bytes = 1;
+	fake.tpgs = 1;
+	fake.alua_state = 2;
+	fake.standby_tells = true;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_uint_eq(fake_sg_count(0x28), 0);
+	ck_assert_int_eq(core.info.access, ACCESS_STANDBY);
+	fake.tur_always = true;
+	check(true);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_uint_eq(fake_sg_count(0x28), 1);
+	ck_assert_int_eq(core.info.access, ACCESS_STANDBY);
+	check(true);
+	ck_assert_uint_eq(fake_sg_count(0x28), 0); /* not believed again */
+	fake.alua_state = 1;
+	check(false);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_uint_eq(fake_sg_count(0x28), 1);
+	ck_assert_int_eq(core.info.access, ACCESS_NONOPTIMIZED);
 }
 END_TEST
 
@@ -384,7 +529,15 @@ int main(void)
 	tcase_add_test(t, removed_in_the_middle);
 	tcase_add_test(t, removed_before_a_step);
 	tcase_add_test(t, close_in_the_middle);
-	tcase_add_test(t, a_check_runs_beside_data);
+	tcase_add_loop_test(t, a_check_runs_beside_data, 0, 2);
+	suite_add_tcase(s, t);
+	t = tcase_create("read");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, the_read_is_as_long_as_asked, 0, ARRAY_SIZE(sizes));
+	tcase_add_loop_test(t, the_read_fails, 0, ARRAY_SIZE(reads));
+	tcase_add_loop_test(t, the_read_is_answered_badly, 0, ARRAY_SIZE(read_senses));
+	tcase_add_test(t, the_read_meets_a_unit_attention);
+	tcase_add_test(t, nothing_is_read_in_standby);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

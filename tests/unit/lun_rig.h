@@ -51,6 +51,7 @@ struct model {
 	unsigned host_tags;
 	uint64_t other_size[8];
 	bool other_ident[8];	/* checks tell another identity */
+	const char *flaw[8]; /* what checks read cannot be read, and why */
 	const char *stranger[8]; /* the driver itself says that it is another LUN, and why */
 	char lba_log[4096];
 	size_t log_len;
@@ -145,7 +146,8 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 		c->why = m.stranger[sp->id];
 		return;
 	}
-	c->result = CHECK_OK;
+	c->result = m.flaw[sp->id] ? CHECK_MARGINAL : CHECK_OK;
+	c->why = m.flaw[sp->id];
 	c->info = (struct path_info){ .block_bytes = BS,
 				      .nblocks = m.other_size[sp->id] ? m.other_size[sp->id] : NBLOCKS,
 				      .write_cache = true,
