@@ -259,10 +259,13 @@ static void warn_company(struct sg_path *s)
 	    sg_attr_text(s->sg, "dh_state", name, sizeof(name)) > 0 && name[0] &&
 	    strcmp(name, "detached")) {
 		s->identity->told_handler = true;
+		/* scsi_sysfs.c, sdev_store_dh_state(): "can't detach handler". */
 		log_warn("%s: the kernel's device handler \"%s\" is attached; it takes "
-			 "unit attentions that lunmux should see (echo detach "
-			 ">/sys/class/scsi_device/%s/device/dh_state)",
-			 s->path.name, name, s->path.dev);
+			 "unit attentions that lunmux should see, and cannot be detached: "
+			 "keep scsi_dh_%s from being loaded (\"install scsi_dh_%s "
+			 "/bin/false\" in /etc/modprobe.d), and let the device be found "
+			 "anew, by a reboot at the latest",
+			 s->path.name, name, name, name);
 	}
 	if (!s->identity->told_sd && sg_block_name(s->sg, name, sizeof(name)) &&
 	    !strncmp(name, "sd", 2)) {

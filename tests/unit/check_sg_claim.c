@@ -165,6 +165,8 @@ START_TEST(a_device_handler_is_warned_of)
 	put("class/scsi_generic/sg4/device/dh_state", _i ? "alua\n" : "detached\n");
 	ck_assert_msg(open_path() == 0, "%s", errbuf);
 	ck_assert((strstr(warning, "\"alua\"") != NULL) == (bool)_i);
+	/* What to do; not "detach", which the kernel refuses. */
+	ck_assert((strstr(warning, "install scsi_dh_alua /bin/false") != NULL) == (bool)_i);
 	path->ops->release(path);
 	/* Once for the LUN. */
 	warning[0] = 0;
