@@ -49,25 +49,27 @@ void host_join(struct path *p)
 	p->adapter->npaths++;
 }
 
-/* A quarter of the tags is left to other LUNs, and to the kernel; one at least. */
-static unsigned host_cap(const struct lun *lun, unsigned tags)
+/* A quarter of the tags is left to other LUNs, and to the kernel; and one for each path, since
+ * checks take tags, too. */
+static unsigned host_cap(const struct lun *lun, const struct host *h, unsigned tags)
 {
-	unsigned cap = lun->par.host_depth;
+	unsigned cap = lun->par.host_depth, rest;
 
 	if (!tags)
 		return cap;
+	rest = tags - MIN(tags, h->npaths);
 	if (!cap)
-		return MAX(tags - MAX(tags / 4, 1u), 1u);
-	return MAX(MIN(cap, tags - 1), 1u);
+		cap = tags - tags / 4;
+	return MAX(MIN(cap, rest), 1u);
 }
 
 void host_update(struct lun *lun)
 {
 	struct path *p;
 
-	TAILQ_FOREACH (p, &lun->paths, link) {
+	TAILQ_FOREACH (p, &lun->paths, link)
 		host_join(p);
-		if (p->adapter)
-			p->adapter->depth = host_cap(lun, p->info_valid ? p->info.host_tags : 0);
-	}
+	TAILQ_FOREACH (p, &lun->paths, link)
+		if (p->adapter && p->info_valid)
+			p->adapter->depth = host_cap(lun, p->adapter, p->info.host_tags);
 }

@@ -275,6 +275,11 @@ void path_room(struct path *p)
 	lun_dirty(p->lun);
 }
 
+void path_wrote(struct path *p, uint64_t took_ns)
+{
+	p->stats.write_max_ns = MAX(p->stats.write_max_ns, took_ns);
+}
+
 void path_full(struct path *p)
 {
 	struct lun *lun = p->lun;

@@ -83,6 +83,7 @@ struct path_stats {
 	uint64_t overdue;	 /* commands that were out for too long */
 	uint64_t checks, checks_failed;
 	uint64_t busy_again;	 /* submit() said -EAGAIN */
+	uint64_t write_max_ns;	 /* longest that the driver stood still in sending */
 	uint32_t inflight_max;
 	struct hist service;	 /* from send to completion */
 };

@@ -115,6 +115,9 @@ void path_room(struct path *p);
  * status, "INQUIRY: host_status 01". */
 void path_checked(struct path *p, enum check_result result, const struct path_info *info,
 		  const char *why);
+/* Sending a row of commands to the kernel took so long, with the whole process standing still: the
+ * longest is kept for statistics. */
+void path_wrote(struct path *p, uint64_t took_ns);
 /* The LUN was full or busy a moment ago, and the kernel has kept it to itself and sent the commands
  * again. At most a few times a second. */
 void path_full(struct path *p);

@@ -47,7 +47,7 @@
  *   reload*                        {name, changed[SETTING], restart[SETTING], warnings[]};
  *                                  error "bad-config", and nothing has changed
  *
- * Times end in _ns or _ms, sizes in _bytes, the rest are counts. Words:
+ * Times end in _ns, _us or _ms, sizes in _bytes, the rest are counts. Words:
  *   state of a LUN  starting up dark failing draining stopping stopped
  *   health          ok (up, every path serves or stands by), degraded (up, but some
  *                   path does neither), down (not up)
@@ -64,7 +64,8 @@
  *                   state state_age_ms usable available quarantined cause (of the last
  *                   move, may be "") access tpg (target port group, -1 unknown) prio
  *                   group inflight inflight_bytes depth host_inflight host_depth (null: no
- *                   host) errors checks checks_failed failures probation_ms (that are left)
+ *                   host) errors checks checks_failed failures write_max_us (longest
+ *                   that the daemon stood still in sending on it) probation_ms (that are left)
  *   EVENT           seq time_ms (since 1970, UTC) kind (lun path group depth config client
  *                   fault) subject from to cause, all but kind perhaps "".  next is the number
  *                   to go on with, lost how many asked for are not kept any more

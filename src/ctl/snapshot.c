@@ -253,6 +253,7 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_u64(&b, "checks", p->stats.checks);
 	jb_u64(&b, "checks_failed", p->stats.checks_failed);
 	jb_u64(&b, "failures", p->stats.failures);
+	jb_u64(&b, "write_max_us", p->stats.write_max_ns / NS_PER_US);
 	/* 0: it is on none. */
 	jb_u64(&b, "probation_ms", (health_left_ns(p) + NS_PER_MS - 1) / NS_PER_MS);
 	return jb_end(&b);
@@ -377,6 +378,7 @@ static json_t *snap_lun_stats(struct ctl_server *s)
 	jb_u64(&b, "dark_longest_ns", st.dark_ns);
 	jb_u64(&b, "dark_now_ms", st.dark_since_ns ? age_ms(s, st.dark_since_ns) : 0);
 	jb_u64(&b, "gap_longest_ns", st.gap_max_ns);
+	jb_u64(&b, "loop_lag_max_us", loop_longest_turn_ns(s->loop) / NS_PER_US);
 	jb_set(&b, "queue_time", snap_hist(&st.queue_time));
 	jb_set(&b, "read_latency", snap_hist(&st.latency[0]));
 	jb_set(&b, "write_latency", snap_hist(&st.latency[1]));
@@ -420,6 +422,7 @@ static json_t *snap_path_stats(struct ctl_server *s, const struct path *p)
 	jb_u64(&b, "checks", st->checks);
 	jb_u64(&b, "checks_failed", st->checks_failed);
 	jb_u64(&b, "no_room", st->busy_again);
+	jb_u64(&b, "write_max_us", st->write_max_ns / NS_PER_US);
 	jb_u64(&b, "inflight", p->inflight);
 	jb_u64(&b, "inflight_max", st->inflight_max);
 	jb_u64(&b, "depth", p->depth);

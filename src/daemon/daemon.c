@@ -131,6 +131,8 @@ static void daemon_ready(struct daemon *d)
 	state_write(d, "ready");
 	notify("READY=1");
 	daemon_status(d);
+	/* To open devices takes its time; that nobody has waited for. */
+	loop_lag_reset(d->loop);
 }
 
 static void daemon_ready_due(struct loop_timer *t)

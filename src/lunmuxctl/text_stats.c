@@ -107,7 +107,7 @@ static void add_path_head(struct table *t)
 {
 	static const char *const head[] = {"  path",  "state",	"reqs",	 "cmds", "read",
 					   "written", "errors", "fails", "mean", "p50",
-					   "p99",     "p99.9",	"max"};
+					   "p99",     "p99.9",	"max",	 "write-max"};
 
 	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
 		table_add(t, TONE_BOLD, "%s", head[i]);
@@ -134,6 +134,7 @@ static void add_path(struct table *t, const json_t *p)
 	table_add(t, get_u64(p, "failures") ? TONE_WARN : TONE_PLAIN, "%s",
 		  human_count(get_u64(p, "failures"), buf));
 	add_latency(t, json_object_get(p, "service_time"));
+	table_add(t, TONE_PLAIN, "%s", human_ns(get_u64(p, "write_max_us") * 1000, buf));
 }
 
 void text_stats(const json_t *lun, FILE *f, bool colour)
@@ -152,7 +153,7 @@ void text_stats(const json_t *lun, FILE *f, bool colour)
 	fputc('\n', f);
 	put_counters(st, f);
 	put_latencies(st, f, colour);
-	table_init(&t, 13);
+	table_init(&t, 14);
 	add_path_head(&t);
 	json_array_foreach(json_object_get(lun, "path_list"), i, p) add_path(&t, p);
 	table_print(&t, f, colour);

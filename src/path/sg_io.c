@@ -172,6 +172,7 @@ static void count_batch(struct sg_path *s, uint64_t start_ns)
 
 	s->stats.batches++;
 	s->stats.batch_max_ns = MAX(s->stats.batch_max_ns, took_ns);
+	path_wrote(&s->path, took_ns);
 }
 
 void sg_send_queue(struct sg_path *s)

@@ -137,6 +137,8 @@ START_TEST(test_stats)
 		lun_submit(req);
 	}
 	run_ms(20);
+	path_wrote(&sps[1]->path, 7500 * NS_PER_US);
+	path_wrote(&sps[1]->path, 20 * NS_PER_US);
 	r = ok("{\"v\":1,\"verb\":\"stats\"}");
 	s = json_object_get(r, "lun");
 	ck_assert_int_eq(num(json_object_get(s, "requests"), "read"), 10);
@@ -157,6 +159,16 @@ START_TEST(test_stats)
 	}
 	ck_assert_int_eq(cmds, num(s, "commands"));
 	ck_assert_int_ge(num(json_object_get(r, "loop"), "turns"), 1);
+	ck_assert_int_eq(num(s, "loop_lag_max_us"),
+			 num(json_object_get(r, "loop"), "longest_turn_ns") / 1000);
+	p = json_array_get(json_object_get(r, "path_list"), 0);
+	ck_assert_int_eq(num(p, "write_max_us"), 0);
+	p = json_array_get(json_object_get(r, "path_list"), 1);
+	ck_assert_int_eq(num(p, "write_max_us"), 7500);
+	json_decref(r);
+	r = ok("{\"v\":1,\"verb\":\"paths\"}");
+	p = json_array_get(json_object_get(r, "path_list"), 1);
+	ck_assert_int_eq(num(p, "write_max_us"), 7500);
 	json_decref(r);
 	finish();
 }

@@ -216,6 +216,11 @@ END_TEST
 
 static unsigned conf_host_depth, tags;
 
+static void one_host(struct path *p, unsigned i)
+{
+	p->host = 3;
+}
+
 static void host_by_row(struct lun_params *p)
 {
 	host_cap_5(p);
@@ -226,20 +231,29 @@ static void host_by_row(struct lun_params *p)
 START_TEST(test_host_tags)
 {
 	static const struct {
-		unsigned tags, conf, cap;
+		unsigned npaths, tags, conf, cap;
 	} rows[] = {
-		{ 0, 0, 0 }, { 0, 7, 7 },  { 1, 0, 1 },	 { 2, 0, 1 },  { 3, 0, 2 },
-		{ 8, 0, 6 }, { 8, 20, 7 }, { 8, 3, 3 }, { 1, 9, 1 }, { 256, 0, 192 },
+		{ 1, 0, 0, 0 }, { 1, 0, 7, 7 },	 { 1, 1, 0, 1 }, { 1, 2, 0, 1 }, { 1, 3, 0, 2 },
+		{ 1, 8, 0, 6 }, { 1, 8, 20, 7 }, { 1, 8, 3, 3 }, { 1, 1, 9, 1 }, { 1, 256, 0, 192 },
+		/* each path may have a check under way besides */
+		{ 4, 8, 0, 4 }, { 4, 8, 20, 4 }, { 4, 8, 3, 3 }, { 4, 16, 0, 12 }, { 4, 4, 0, 1 },
+		{ 8, 4, 0, 1 }, { 8, 256, 0, 192 },
 	};
 
-	tweak_path = three_hosts;
+	tweak_path = one_host;
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		tags = rows[i].tags;
 		conf_host_depth = rows[i].conf;
-		start(1, host_by_row);
+		start(rows[i].npaths, host_by_row);
 		ck_assert_uint_eq(sps[0]->path.adapter->depth, rows[i].cap);
+		/* paths leave, and their checks with them */
+		for (unsigned p = 1; p < rows[i].npaths; p++)
+			lun_remove_path(lun, &sps[p]->path, "test");
+		run(10 * NS_PER_MS);
+		ck_assert_uint_ge(sps[0]->path.adapter->depth, rows[i].cap);
 		finish();
 	}
+	tweak_path = NULL;
 }
 END_TEST
 

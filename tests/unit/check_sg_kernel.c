@@ -122,6 +122,18 @@ START_TEST(a_sleeping_write_is_measured)
 	ck_assert_int_eq(run_one(make(0, CMD_READ, 0, 1))->verdict, V_OK);
 	sg_path_get_stats(path, &st);
 	ck_assert_uint_eq(st.batch_max_ns, 3 * NS_PER_SEC);
+	ck_assert_uint_eq(core.wrote_max_ns, 3 * NS_PER_SEC);
+	/* So is a check's: it is the same loop that stands still. */
+	fake.write_blocks_ns = 4 * NS_PER_SEC;
+	run_check(loop, path, false);
+	ck_assert_uint_eq(core.wrote_max_ns, 4 * NS_PER_SEC);
+	/* And a whole row together: all of them wait for the one. */
+	fake.write_blocks_ns = 2 * NS_PER_SEC;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(path->ops->submit(path, make(i, CMD_READ, i, 1)), 0);
+	path->ops->flush(path);
+	run_until_done(loop, 4);
+	ck_assert_uint_eq(core.wrote_max_ns, 6 * NS_PER_SEC);
 }
 END_TEST
 

@@ -496,6 +496,11 @@ void path_checked(struct path *p, enum check_result result,
 	snprintf(core.why, sizeof(core.why), "%s", why ? why : "");
 }
 
+void path_wrote(struct path *p, uint64_t took_ns)
+{
+	core.wrote_max_ns = MAX(core.wrote_max_ns, took_ns);
+}
+
 void path_full(struct path *p)
 {
 	core.fulls++;
