@@ -26,7 +26,7 @@
  *   list                           LUN in short
  *   status                         LUN in full
  *   paths                          {name, state, health, path_list:[PATH]}
- *   stats                          {name, state, health, lun{}, path_list[], loop{}}
+ *   stats                          {name, state, health, lun{}, groups[], path_list[], loop{}}
  *   wait [paths:N] [state:"up"|"down"] [timeout_ms:N]
  *                                  LUN in short + waited_ms; error "timeout"
  *   events [since:N] [max:N] [timeout_ms:N]
@@ -73,7 +73,8 @@
  *                   submit of its oldest request to this sending) service_ns verdict tries
  *                   (sendings so far) hedge (of a request that was overdue on another path)
  *   SETTING         keyword value previous; numbers as numbers, all else as the file has it
- *   latencies       {count, mean_ns, p50_ns, p99_ns, p999_ns, max_ns}
+ *   latencies       {count, mean_ns, sum_ns, p50_ns, p90_ns, p95_ns, p99_ns, p999_ns,
+ *                   max_ns}
  */
 #ifndef CTL_PROTO_H
 #define CTL_PROTO_H

@@ -327,7 +327,10 @@ static json_t *snap_hist(const struct hist *h)
 	jb_u64(&b, "count", h->count);
 	jb_u64(&b, "mean_ns", h->count ? h->sum_ns / h->count : 0);
 	/* A quantile is its bucket's upper end, which may lie above the largest sample. */
+	jb_u64(&b, "sum_ns", h->sum_ns);
 	jb_u64(&b, "p50_ns", MIN(hist_quantile_ns(h, 500), h->max_ns));
+	jb_u64(&b, "p90_ns", MIN(hist_quantile_ns(h, 900), h->max_ns));
+	jb_u64(&b, "p95_ns", MIN(hist_quantile_ns(h, 950), h->max_ns));
 	jb_u64(&b, "p99_ns", MIN(hist_quantile_ns(h, 990), h->max_ns));
 	jb_u64(&b, "p999_ns", MIN(hist_quantile_ns(h, 999), h->max_ns));
 	jb_u64(&b, "max_ns", h->max_ns);
@@ -430,6 +433,66 @@ static json_t *snap_path_stats(struct ctl_server *s, const struct path *p)
 	return jb_end(&b);
 }
 
+static void add_hist(struct hist *sum, const struct hist *h)
+{
+	sum->count += h->count;
+	sum->sum_ns += h->sum_ns;
+	sum->max_ns = MAX(sum->max_ns, h->max_ns);
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		sum->bucket[i] += h->bucket[i];
+}
+
+/* What the paths of a group have done, also before they came into it. */
+static json_t *snap_group_stats(struct ctl_server *s, unsigned index,
+				const struct lun_group_info *info)
+{
+	uint64_t cmds = 0, reqs = 0, rd = 0, wr = 0, errors = 0, failures = 0, inflight = 0;
+	struct hist service = {.count = 0};
+	struct jb b = jb_begin();
+
+	for (struct path *p = lun_next_path(s->lun, NULL); p; p = lun_next_path(s->lun, p)) {
+		if (p->group != index)
+			continue;
+		for (int op = 0; op < CMD_OP_NR; op++)
+			cmds += p->stats.cmds[op];
+		reqs += p->stats.reqs;
+		rd += p->stats.bytes_read;
+		wr += p->stats.bytes_written;
+		errors += path_errors(p);
+		failures += p->stats.failures;
+		inflight += p->inflight;
+		add_hist(&service, &p->stats.service);
+	}
+	jb_u64(&b, "index", index);
+	jb_int(&b, "prio", info->prio);
+	jb_u64(&b, "paths", info->npaths);
+	jb_u64(&b, "paths_usable", info->nusable);
+	jb_u64(&b, "commands", cmds);
+	jb_u64(&b, "requests", reqs);
+	jb_u64(&b, "read_bytes", rd);
+	jb_u64(&b, "written_bytes", wr);
+	jb_u64(&b, "errors", errors);
+	jb_u64(&b, "failures", failures);
+	jb_u64(&b, "inflight", inflight);
+	jb_set(&b, "service_time", snap_hist(&service));
+	return jb_end(&b);
+}
+
+static json_t *snap_groups_stats(struct ctl_server *s)
+{
+	struct lun_group_info info[GROUPS_MAX];
+	unsigned n = MIN(lun_get_groups(s->lun, info, GROUPS_MAX), GROUPS_MAX);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; list && i < n; i++) {
+		if (json_array_append_new(list, snap_group_stats(s, i, &info[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *snap_loop(struct ctl_server *s)
 {
 	struct jb b = jb_begin();
@@ -445,6 +508,7 @@ json_t *ctl_snap_stats(struct ctl_server *s)
 
 	add_head(s, &b);
 	jb_set(&b, "lun", snap_lun_stats(s));
+	jb_set(&b, "groups", snap_groups_stats(s));
 	jb_set(&b, "path_list", each_path(s, snap_path_stats));
 	jb_set(&b, "loop", snap_loop(s));
 	return jb_end(&b);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* verbs_wait.c - verbs that are answered later: wait, when the LUN is so; what all of them share. */
+/* verbs_wait.c - verbs that are answered later: wait, when the LUN is so; and what they share. */
 #include "config.h"
 
 #include "ctl/verbs.h"

@@ -46,6 +46,8 @@ enum view {
 	VIEW_SET,
 	VIEW_RELOAD,
 	VIEW_EVENTS,
+	VIEW_TEXT,
+	VIEW_CHECK,
 	VIEW_TRACE,
 	VIEW_WAIT,
 	VIEW_PING,
@@ -56,6 +58,8 @@ struct report {
 	enum view view;
 	json_t *luns;	/* array of results, one a LUN */
 	json_t *errors; /* array of {name, code, message, hint} */
+	char *text;	/* of a verb that makes its own; malloc'ed */
+	bool streamed;	/* results were written as they came */
 	int code;	/* enum exit_code */
 };
 
@@ -86,6 +90,9 @@ enum opt_bit {
 	OPT_BIT_STATE = 1 << 1,
 	OPT_BIT_FOLLOW = 1 << 2,
 	OPT_BIT_LINES = 1 << 3,
+	OPT_BIT_BATCH = 1 << 4,
+	OPT_BIT_INTERVAL = 1 << 5,
+	OPT_BIT_LIMITS = 1 << 6,
 };
 
 struct options {
@@ -94,7 +101,10 @@ struct options {
 	unsigned given; /* enum opt_bit */
 	unsigned timeout_ms;
 	bool follow;	   /* events */
-	long lines;	   /* events, trace: 0 = not given */
+	bool batch;	   /* top */
+	unsigned interval_ms;	/* top: 0 = not given */
+	long warning, critical; /* check: 0 = not given */
+	long lines;	   /* events, trace, top: 0 = not given */
 	long paths;	   /* wait: 0 = not given */
 	const char *state; /* wait: NULL = not given */
 };
@@ -142,6 +152,12 @@ void cmd_set(const struct command *cmd, const struct options *o, int argc, char 
 	     struct report *r);
 void cmd_record(const struct command *cmd, const struct options *o, int argc, char **argv,
 		struct report *r);
+void cmd_top(const struct command *cmd, const struct options *o, int argc, char **argv,
+	     struct report *r);
+void cmd_metrics(const struct command *cmd, const struct options *o, int argc, char **argv,
+		 struct report *r);
+void cmd_check(const struct command *cmd, const struct options *o, int argc, char **argv,
+	       struct report *r);
 void cmd_wait(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
 
@@ -160,11 +176,6 @@ void names_free(struct names *ns);
 /* The one LUN that there is, into name[NAME_BYTES_MAX + 1]; or -EINVAL with @err. */
 int names_only(const char *rundir, char *name, struct ctl_error *err);
 
-/* The LUN that a verb is about, into name[NAME_BYTES_MAX + 1]: argv[0] if there are @full
- * arguments, else the only one there is. The arguments behind it, or NULL with the error reported. */
-char **which_lun(const struct options *o, int argc, char **argv, int full, char *name,
-		 struct report *r);
-
 /* --- asking
  * ----------------------------------------------------------------------------- */
 
@@ -182,6 +193,16 @@ void ask(const char *rundir, const char *name, const char *verb, const json_t *a
 /* Ask @n of them at the same time: one that hangs does not keep the others' answers. */
 void ask_all(const char *rundir, const struct names *ns, size_t first, size_t n,
 	     const char *verb, uint64_t due_ms, struct answer *answers);
+
+/* Ask one LUN (argv[0]) or all there are, and give each answer to @take, which takes its result.
+ * What keeps the LUNs from being found is reported, no LUN at all too, unless @none_is_ok. */
+typedef void take_fn(void *arg, const char *name, struct answer *a);
+void ask_each(const struct options *o, int argc, char **argv, const char *verb, bool none_is_ok,
+	      take_fn *take, void *arg, struct report *r);
+/* The LUN that a verb is about, into name[NAME_BYTES_MAX + 1]: argv[0] if there are @full
+ * arguments, else the only one there is. The arguments behind it, or NULL with the error reported. */
+char **which_lun(const struct options *o, int argc, char **argv, int full, char *name,
+		 struct report *r);
 
 /* Is standard output a terminal that wants it? */
 bool want_colour(void);

@@ -68,6 +68,7 @@ void cmd_record(const struct command *cmd, const struct options *o, int argc, ch
 
 	if (!which_lun(o, argc, argv, 1, name, r))
 		return;
+	r->streamed = o->follow;
 	if (o->follow) {
 		follow(o, name, r);
 		return;

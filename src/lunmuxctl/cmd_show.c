@@ -38,8 +38,8 @@ static void take_answer(const struct command *cmd, const char *name, struct answ
 	report_error(r, name, &a->err);
 }
 
-static void show_all(const struct command *cmd, const struct options *o,
-		     struct report *r)
+static void ask_each_there_is(const struct options *o, const char *verb, bool none_is_ok,
+			      take_fn *take, void *arg, struct report *r)
 {
 	uint64_t due = clock_ms() + o->timeout_ms;
 	struct answer *answers = must(calloc(BATCH, sizeof(*answers)));
@@ -48,7 +48,7 @@ static void show_all(const struct command *cmd, const struct options *o,
 
 	if (names_scan(o->rundir, &ns, &err) < 0) {
 		report_error(r, NULL, &err);
-	} else if (ns.n == 0 && cmd->view != VIEW_LIST) {
+	} else if (ns.n == 0 && !none_is_ok) {
 		ctl_fail(&err, CTL_E_NO_SUCH_LUN, "there is no LUN in %s", o->rundir);
 		ctl_hint(&err, "\"lunmuxd NAME\" starts one, -R names another directory");
 		report_error(r, NULL, &err);
@@ -56,28 +56,48 @@ static void show_all(const struct command *cmd, const struct options *o,
 	for (size_t first = 0; first < ns.n; first += BATCH) {
 		size_t n = MIN(ns.n - first, BATCH);
 
-		ask_all(o->rundir, &ns, first, n, cmd->name, due, answers);
+		ask_all(o->rundir, &ns, first, n, verb, due, answers);
 		for (size_t i = 0; i < n; i++)
-			take_answer(cmd, ns.name[first + i], &answers[i], r);
+			take(arg, ns.name[first + i], &answers[i]);
 	}
 	free(answers);
 	names_free(&ns);
 }
 
-void cmd_show(const struct command *cmd, const struct options *o, int argc, char **argv,
-	      struct report *r)
+void ask_each(const struct options *o, int argc, char **argv, const char *verb, bool none_is_ok,
+	      take_fn *take, void *arg, struct report *r)
 {
 	struct answer a;
 
 	if (argc == 0) {
-		show_all(cmd, o, r);
+		ask_each_there_is(o, verb, none_is_ok, take, arg, r);
 		return;
 	}
-	ask(o->rundir, argv[0], cmd->name, NULL, clock_ms() + o->timeout_ms, &a);
-	if (a.ok || cmd->view != VIEW_LIST) {
-		take_answer(cmd, argv[0], &a, r);
-		return;
-	}
+	ask(o->rundir, argv[0], verb, NULL, clock_ms() + o->timeout_ms, &a);
+	take(arg, argv[0], &a);
+}
+
+struct show {
+	const struct command *cmd;
+	struct report *r;
+	bool named;
+};
+
+static void show_take(void *arg, const char *name, struct answer *a)
+{
+	struct show *s = arg;
+
 	/* A name that was asked for is an error, not a line that says "down". */
-	report_error(r, argv[0], &a.err);
+	if (s->named && !a->ok && s->cmd->view == VIEW_LIST)
+		report_error(s->r, name, &a->err);
+	else
+		take_answer(s->cmd, name, a, s->r);
+}
+
+void cmd_show(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r)
+{
+	struct show s = {cmd, r, argc > 0};
+
+	ask_each(o, argc, argv, cmd->name, cmd->view == VIEW_LIST, show_take, &s, r);
 }

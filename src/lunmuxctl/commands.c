@@ -23,6 +23,15 @@ static const struct command commands[] = {
 	 "Each command that a path has carried, as it ended: its range in blocks, how long its\n"
 	 "oldest request had waited, how long it took, and how often it had been sent.\n",
 	 0, 1, VIEW_TRACE, cmd_record, OPT_BIT_LINES},
+	{"top", "[NAME]", "rates of LUNs and paths, again and again",
+	 "On a terminal until it is interrupted; else, and with --batch, -n says how often (1).\n",
+	 0, 1, VIEW_TEXT, cmd_top, OPT_BIT_BATCH | OPT_BIT_INTERVAL | OPT_BIT_LINES},
+	{"metrics", "[NAME]", "counters as OpenMetrics text, for Prometheus and the like", NULL, 0, 1,
+	 VIEW_TEXT, cmd_metrics, 0},
+	{"check", "[NAME]", "one line for Nagios and the like",
+	 "Exit status 0 ok, 1 warning, 2 critical, 3 unknown. Without limits some path that does\n"
+	 "not serve is a warning, and a LUN that does not is critical.\n",
+	 0, 1, VIEW_CHECK, cmd_check, OPT_BIT_LIMITS},
 	{"fail-path", "[NAME] PATH", "take a path out of use",
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. Commands\n"
 	 "on it end; it gets no new ones until reinstate-path.\n",
@@ -85,8 +94,8 @@ void command_list(FILE *f)
 	fputs("Usage: lunmuxctl [-R DIR] [--json] [--timeout S] VERB [NAME] ...\n"
 	      "Show and change what lunmuxd does. NAME may be left out if there is "
 	      "only one LUN;\n"
-	      "list, status, paths, stats, reload and ping then take all there "
-	      "are.\n\nVerbs:\n",
+	      "list, status, paths, stats, top, metrics, check, reload and ping then take all\n"
+	      "there are.\n\nVerbs:\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(f, "  %s %s\n      %s\n", commands[i].name, commands[i].args,

@@ -93,7 +93,7 @@ static int run_command(const struct command *cmd, const struct options *o, int a
 	cmd->run(cmd, o, argc, argv, &r);
 	code = r.code;
 	/* What follows has been written line by line. */
-	if (!o->follow || json_array_size(r.errors))
+	if (!r.streamed || json_array_size(r.errors))
 		w->write(&r, stdout, !o->json && want_colour());
 	report_clear(&r);
 	return finish_output(code);

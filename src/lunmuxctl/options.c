@@ -13,7 +13,16 @@
 #include "base/units.h"
 
 #define SHORTS "R:fhn:V"
-enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_PATHS, OPT_STATE };
+enum {
+	OPT_JSON = 256,
+	OPT_TIMEOUT,
+	OPT_PATHS,
+	OPT_STATE,
+	OPT_BATCH,
+	OPT_INTERVAL,
+	OPT_WARNING,
+	OPT_CRITICAL,
+};
 
 struct option_def {
 	const char *name, *arg; /* arg NULL: it has none */
@@ -29,7 +38,11 @@ static const struct option_def defs[] = {
 	{"paths", "N", OPT_PATHS, OPT_BIT_PATHS, "wait: until so many paths are usable"},
 	{"state", "STATE", OPT_STATE, OPT_BIT_STATE, "wait: until the LUN is up, or down"},
 	{"follow", NULL, 'f', OPT_BIT_FOLLOW, "events: go on, print each as it happens"},
-	{"lines", "N", 'n', OPT_BIT_LINES, "events, trace: at most the last N"},
+	{"lines", "N", 'n', OPT_BIT_LINES, "events, trace: at most the last N; top: so many times"},
+	{"batch", NULL, OPT_BATCH, OPT_BIT_BATCH, "top: one table below the other"},
+	{"interval", "S", OPT_INTERVAL, OPT_BIT_INTERVAL, "top: seconds from one to the next (2)"},
+	{"warning", "N", OPT_WARNING, OPT_BIT_LIMITS, "check: warn below so many usable paths"},
+	{"critical", "N", OPT_CRITICAL, OPT_BIT_LIMITS, "check: critical below so many"},
 	{"help", NULL, 'h', 0, "this text; after a verb, that of the verb"},
 	{"version", NULL, 'V', 0, "print the version"},
 };
@@ -50,17 +63,17 @@ void options_help(FILE *f, unsigned bits)
 	}
 }
 
-static bool parse_timeout(const char *arg, struct options *o)
+static bool parse_seconds(const char *name, const char *arg, unsigned *ret_ms)
 {
 	char *end;
 	double s = strtod(arg, &end);
 
 	if (end == arg || *end || !isfinite(s) || s < 0 || s * 1000 > CTL_WAIT_MS_MAX) {
-		fprintf(stderr, "lunmuxctl: --timeout: not a number of seconds in 0..%u\n",
+		fprintf(stderr, "lunmuxctl: --%s: not a number of seconds in 0..%u\n", name,
 			CTL_WAIT_MS_MAX / 1000);
 		return false;
 	}
-	o->timeout_ms = (unsigned)(s * 1000);
+	*ret_ms = (unsigned)(s * 1000);
 	return true;
 }
 
@@ -99,7 +112,7 @@ static bool take(const struct option_def *d, const char *arg, struct options *o)
 		o->json = true;
 		return true;
 	case OPT_TIMEOUT:
-		return parse_timeout(arg, o);
+		return parse_seconds("timeout", arg, &o->timeout_ms);
 	case OPT_PATHS:
 		return parse_count("paths", arg, 1, PATHS_MAX, &o->paths);
 	case OPT_STATE:
@@ -109,6 +122,15 @@ static bool take(const struct option_def *d, const char *arg, struct options *o)
 		return true;
 	case 'n':
 		return parse_count("lines", arg, 1, 1024, &o->lines);
+	case OPT_BATCH:
+		o->batch = true;
+		return true;
+	case OPT_INTERVAL:
+		return parse_seconds("interval", arg, &o->interval_ms);
+	case OPT_WARNING:
+		return parse_count("warning", arg, 1, PATHS_MAX, &o->warning);
+	case OPT_CRITICAL:
+		return parse_count("critical", arg, 1, PATHS_MAX, &o->critical);
 	case 'h':
 		o->help = true;
 		return true;

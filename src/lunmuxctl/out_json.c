@@ -4,6 +4,7 @@
  *
  *   {"v":1,"verb":"status","exit":3,"luns":[RESULT...],"errors":[{name,code,message,hint}...]}
  *
+ * A verb that makes a text of its own (metrics, check) has it in "text", too.
  * RESULT is what the daemon answered (ctl/proto.h).  A LUN of "list" whose
  * daemon does not answer has state "no-daemon", health "down" and an "error".
  */
@@ -17,6 +18,8 @@ static void json_write(const struct report *r, FILE *f, bool colour)
 				     CTL_PROTO_VERSION, "verb", r->verb, "exit",
 				     r->code, "luns", r->luns, "errors", r->errors));
 
+	if (r->text && json_object_set_new(obj, "text", json_string(r->text)) < 0)
+		must(NULL);
 	json_dumpf(obj, f, JSON_COMPACT);
 	fputc('\n', f);
 	json_decref(obj);

@@ -223,6 +223,9 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_LIST:
 	case VIEW_PATHS:
 		break; /* one table for all */
+	case VIEW_TEXT:
+	case VIEW_CHECK:
+		break; /* has been written */
 	}
 }
 
@@ -247,6 +250,10 @@ static void text_write(const struct report *r, FILE *f, bool colour)
 	size_t i;
 	json_t *l;
 
+	if (r->text)
+		fputs(r->text, f);
+	if (r->view == VIEW_CHECK)
+		return; /* its one line says all */
 	if (r->view == VIEW_LIST)
 		write_list(r, f, colour);
 	if (r->view == VIEW_PATHS)

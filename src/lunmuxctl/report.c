@@ -4,6 +4,7 @@
 
 #include "lunmuxctl/cmd.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int exit_of_error(enum ctl_code code)
@@ -64,12 +65,15 @@ void report_init(struct report *r, const char *verb, enum view view)
 	r->luns = must(json_array());
 	r->errors = must(json_array());
 	r->code = EXIT_OK;
+	r->text = NULL;
+	r->streamed = false;
 }
 
 void report_clear(struct report *r)
 {
 	json_decref(r->luns);
 	json_decref(r->errors);
+	free(r->text);
 }
 
 static void append(json_t *list, json_t *value)
