@@ -41,6 +41,15 @@ void check_claim(struct builder *b, const struct keyword *kw, const struct lun_c
 /* check.c: is anything claimed twice? */
 void check_claims(struct builder *b);
 
+/* load.c: the statements of @file, which must outlive them, at the end of @top; no drop-ins.  As
+ * config_load() but for what they mean. */
+int config_read_nodes(const char *file, struct conf_nodes *top, struct conf_errors *errs);
+
+/* config.c: free what a LUN's settings own. */
+void lun_conf_fini(struct lun_conf *lun);
+
+/* dump.c: @s, in quotes unless it is plainly one word. */
+void print_quoted(FILE *f, const char *s);
 /* dump.c: the @i-th value of @kw, to be freed; NULL: there is none, or no memory (*err). */
 char *setting_text(const struct keyword *kw, const struct lun_conf *lun, size_t i, int *err);
 

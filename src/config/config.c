@@ -185,7 +185,7 @@ static void section_body(struct builder *b, struct scope *sc, const struct conf_
 
 /* --- LUNs --- */
 
-static void lun_fini(struct lun_conf *lun)
+void lun_conf_fini(struct lun_conf *lun)
 {
 	for (size_t i = 0; i < lun->npaths; i++)
 		free(lun->paths[i]);
@@ -406,9 +406,9 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->nluns; i++)
-		lun_fini(&c->luns[i]);
+		lun_conf_fini(&c->luns[i]);
 	free(c->luns);
-	lun_fini(&c->defaults);
+	lun_conf_fini(&c->defaults);
 	free(c->file);
 	free(c);
 }

@@ -169,6 +169,10 @@ const struct lun_conf *config_find(const struct config *c, const char *name);
  * an equal configuration.  0, or -errno of @f. */
 int config_dump(const struct config *c, FILE *f);
 
+/* Write the multipath.conf @file to @f as a lunmux.conf: what means the same is carried over, the
+ * rest becomes comments that say why. 0; -EINVAL: it is not in the language, see @errs; -errno. */
+int config_import(const char *file, FILE *f, struct conf_errors *errs);
+
 /* Do all settings agree? */
 bool lun_conf_equal(const struct lun_conf *a, const struct lun_conf *b);
 

@@ -16,8 +16,7 @@ static void indent(FILE *f, unsigned level)
 		fputc('\t', f);
 }
 
-/* In quotes unless it is plainly one word. */
-static void print_quoted(FILE *f, const char *s)
+void print_quoted(FILE *f, const char *s)
 {
 	if (*s && !s[strcspn(s, " \t\"#!{}\r\n\v\f")]) {
 		fputs(s, f);

@@ -225,6 +225,18 @@ static int sources_build(struct sources *src, const char *file, int r, size_t er
 	return r;
 }
 
+int config_read_nodes(const char *file, struct conf_nodes *top, struct conf_errors *errs)
+{
+	struct sources src;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	sources_init(&src, errs);
+	r = read_file(&src, file, &text, &len);
+	return r ? r : parser_run(file, text, len, top, errs);
+}
+
 int config_load_dir(const char *file, const char *dir, struct config **ret,
 		    struct conf_errors *errs)
 {

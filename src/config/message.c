@@ -134,6 +134,16 @@ struct conf_shown conf_show(const char *s)
 	return shown;
 }
 
+struct conf_shown conf_plain(const char *s)
+{
+	struct conf_shown shown = conf_show(s);
+	size_t len = strlen(shown.s);
+
+	memmove(shown.s, shown.s + 1, len - 2);
+	shown.s[len - 2] = '\0';
+	return shown;
+}
+
 struct conf_where conf_where(struct conf_pos pos)
 {
 	struct conf_where w;

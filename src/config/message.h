@@ -33,6 +33,8 @@ struct conf_shown {
 	char s[60 * 4 + 8];
 };
 struct conf_shown conf_show(const char *s);
+/* The same without the quotes. */
+struct conf_shown conf_plain(const char *s);
 
 /* "FILE:LINE", or "the default" where @pos is no place. */
 struct conf_where {

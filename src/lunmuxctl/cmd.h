@@ -152,6 +152,8 @@ void cmd_set(const struct command *cmd, const struct options *o, int argc, char 
 	     struct report *r);
 void cmd_record(const struct command *cmd, const struct options *o, int argc, char **argv,
 		struct report *r);
+void cmd_config(const struct command *cmd, const struct options *o, int argc, char **argv,
+		struct report *r);
 void cmd_top(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r);
 void cmd_metrics(const struct command *cmd, const struct options *o, int argc, char **argv,

@@ -32,6 +32,11 @@ static const struct command commands[] = {
 	 "Exit status 0 ok, 1 warning, 2 critical, 3 unknown. Without limits some path that does\n"
 	 "not serve is a warning, and a LUN that does not is critical.\n",
 	 0, 1, VIEW_CHECK, cmd_check, OPT_BIT_LIMITS},
+	{"config", "check|dump|import [FILE]", "look at a configuration, or make one",
+	 "check: is FILE (/etc/lunmux.conf) good? dump: every setting as it is in force. import:\n"
+	 "FILE (/etc/multipath.conf) as a lunmux.conf, what has no counterpart as comments. No\n"
+	 "daemon is asked.\n",
+	 1, 2, VIEW_TEXT, cmd_config, 0},
 	{"fail-path", "[NAME] PATH", "take a path out of use",
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. Commands\n"
 	 "on it end; it gets no new ones until reinstate-path.\n",

@@ -4,7 +4,7 @@
 #
 #   base < loop < core, scsi < path, export, config, ctl < daemon
 #
-# Siblings never include one another.  lunmuxctl stands on ctl/proto.h and base.
+# Siblings never include one another.  lunmuxctl stands on ctl/proto.h, config and base.
 # Only loop/loop_ev.c knows libev; core knows no socket and no SCSI.
 set -u
 cd "${srcdir:-.}" || exit 99
@@ -50,7 +50,7 @@ BEGIN {
 	may["export"] = " base loop core scsi export "
 	may["config"] = " base config "
 	may["ctl"] = " base loop core ctl "
-	may["lunmuxctl"] = " base ctl lunmuxctl "
+	may["lunmuxctl"] = " base config ctl lunmuxctl "
 	may["boot"] = " base scsi path config boot "
 	may["daemon"] = " base loop core scsi path export config ctl daemon "
 }

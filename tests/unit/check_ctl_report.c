@@ -222,6 +222,92 @@ START_TEST(test_top)
 }
 END_TEST
 
+/* --- config --- */
+
+static const char multipath_conf[] =
+	"defaults {\n"
+	"	user_friendly_names yes\n"
+	"	path_grouping_policy group_by_prio\n"
+	"	path_selector \"service-time 0\"\n"
+	"	no_path_retry 18\n"
+	"	rr_min_io_rq 4\n"
+	"	dev_loss_tmo infinity\n"
+	"	polling_interval 99999\n"
+	"	something_else 1\n"
+	"}\n"
+	"blacklist {\n"
+	"	devnode \"^(ram|zram|sr)[0-9]*\"\n"
+	"	device {\n"
+	"		vendor \"HP\"\n"
+	"	}\n"
+	"}\n"
+	"devices {\n"
+	"	device {\n"
+	"		vendor \"NETAPP\"\n"
+	"		product \"LUN.*\"\n"
+	"		failback immediate\n"
+	"	}\n"
+	"}\n"
+	"multipaths {\n"
+	"	multipath {\n"
+	"		wwid 3600a098038303053742b463230313233\n"
+	"		alias db01\n"
+	"		failback 10\n"
+	"		prio alua\n"
+	"	}\n"
+	"	multipath {\n"
+	"		alias nowwid\n"
+	"	}\n"
+	"}\n";
+
+START_TEST(test_config)
+{
+	FILE *f;
+
+	start(0);
+	ck_assert_int_eq(ctl("$CTL config check %s", conf_path), 0);
+	has(out, "good, 1 LUN\n");
+	ck_assert_int_eq(ctl("$CTL config dump %s >%s/dump && $CTL config check %s/dump", conf_path,
+			     lundir, lundir),
+			 0);
+	write_conf("queue_deepth 3\n");
+	ck_assert_int_eq(ctl("$CTL config check %s", conf_path), 78);
+	has(errs, "lunmux.conf:5:1: \"queue_deepth\": unknown keyword");
+	has(errs, "did you mean");
+	ck_assert_int_eq(ctl("$CTL --json config check %s", conf_path), 78);
+	has(out, "\"code\":\"bad-config\"");
+	ck_assert_int_eq(ctl("$CTL config check /nonexistent/file"), 78);
+	ck_assert_int_eq(ctl("$CTL config explain"), 2);
+	f = fopen(conf_path, "w");
+	fputs(multipath_conf, f);
+	fclose(f);
+	/* What comes out is a good configuration, and has all that came in. */
+	ck_assert_int_eq(ctl("$CTL config import %s >%s/dump && cat %s/dump && $CTL config check"
+			     " %s/dump", conf_path, lundir, lundir, lundir),
+			 0);
+	ck_assert_str_eq(errs, "");
+	has(out, "\twwid                 3600a098038303053742b463230313233\n");
+	has(out, "\talias                db01\n");
+	has(out, "\tfailback             10\n");
+	has(out, "\tpath_selector        \"service-time 0\"\n");
+	has(out, "\trr_min_io            4\n");
+	has(out, "\t# user_friendly_names \"yes\": alias gives a LUN its name\n");
+	has(out, "\t# dev_loss_tmo \"infinity\": means nothing here\n");
+	has(out, "\t# polling_interval \"99999\": out of range");
+	has(out, "\t# something_else \"1\": not known here\n");
+	has(out, "# blacklist: only listed WWIDs are ever opened\n");
+	has(out, "# \tdevnode \"^(ram|zram|sr)[0-9]*\"\n");
+	has(out, "# \t\tproduct \"LUN.*\"\n");
+	has(out, "# \t\talias \"nowwid\"\n");
+	has(out, "good, 1 LUN\n");
+	ck_assert_int_eq(ctl("rm %s/dump; printf 'multipaths {\\n' >%s && $CTL config import %s",
+			     lundir, conf_path, conf_path),
+			 78);
+	ck_assert_str_eq(out, "");
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ctl_report");
@@ -236,6 +322,7 @@ int main(void)
 	tcase_add_test(tc, test_metrics_absent);
 	tcase_add_test(tc, test_check);
 	tcase_add_test(tc, test_top);
+	tcase_add_test(tc, test_config);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
