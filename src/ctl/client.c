@@ -62,7 +62,10 @@ static void set_state(struct ctl_client *c, enum ctl_client_state to)
 		ctl_pump(c->s);
 		break;
 	case CTL_C_WAITING:
-		loop_timer_at(l, &c->timer, c->wait.due_ns);
+		loop_timer_at(l, &c->timer,
+			      ctl_wait_polls(&c->wait)
+				      ? MIN(c->wait.due_ns, c->since_ns + CTL_POLL_NS)
+				      : c->wait.due_ns);
 		break;
 	case CTL_C_SENDING:
 		loop_timer_in(l, &c->timer, CTL_SEND_NS);
@@ -173,6 +176,8 @@ static void respond_ok(struct ctl_client *c, json_t *result)
 /* Act on how a verb ended; takes call->result. May free @c. */
 static void finish(struct ctl_client *c, struct ctl_call *call, enum ctl_end end)
 {
+	if (c->state == CTL_C_WAITING && end != CTL_LATER)
+		ctl_wait_end(&c->wait);
 	switch (end) {
 	case CTL_DONE:
 		respond_ok(c, call->result);
@@ -212,7 +217,7 @@ void ctl_client_recheck(struct ctl_client *c)
 	struct ctl_call call = {.s = c->s, .wait = c->wait};
 	enum ctl_end end = ctl_wait_check(&call);
 
-	if (end != CTL_LATER)
+	if (end != CTL_LATER || ctl_wait_polls(&c->wait))
 		finish(c, &call, end);
 }
 
@@ -242,6 +247,10 @@ static void timer_fn(struct loop_timer *t)
 
 	if (c->state != CTL_C_WAITING) {
 		ctl_client_free(c);
+		return;
+	}
+	if (loop_now_ns(c->s->loop) < c->wait.due_ns) {
+		ctl_client_recheck(c);
 		return;
 	}
 	finish(c, &call, ctl_wait_expired(&call));
@@ -325,6 +334,8 @@ void ctl_client_free(struct ctl_client *c)
 
 	if (c->state == CTL_C_READY)
 		TAILQ_REMOVE(&s->ready[c->may_change], c, ready_link);
+	if (c->state == CTL_C_WAITING)
+		ctl_wait_end(&c->wait);
 	drop_out(c);
 	loop_timer_stop(s->loop, &c->timer);
 	loop_fd_set(s->loop, &c->fd, 0);

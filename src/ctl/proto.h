@@ -34,6 +34,10 @@
  *                                  from number N on; with timeout_ms it waits for one
  *   trace [max:N]                  {name, next, trace[COMMAND]}: the last commands that ended
  *   fail-path* path:"/dev/sg3"     {name, changed, path:PATH, [warning]}
+ *   drain-path* path:"sg3" [timeout_ms:N]
+ *                                  the same, when its commands have ended; error "failed" if
+ *                                  it is the last usable one, "timeout"
+ *   flush* [timeout_ms:N]          {name, flushed_ms}: what was acknowledged before is stable
  *   reinstate-path* path:"2:0:0:1" the same
  *   accept-path* path:"sg3"        the same; of a path in quarantine
  *   switch-group* group:1|"sg3"    {name, changed, group, prio, by_hand, [warning]}; the

@@ -24,6 +24,7 @@
 	(1 * NS_PER_SEC)	      /* idle that long: may lose its slot to another \
 				       */
 #define CTL_OUT_TOTAL_MAX (8u * MIB)  /* unsent bytes of all clients */
+#define CTL_POLL_NS	  (5 * NS_PER_MS)  /* between two looks at what nobody tells of */
 #define CTL_SEND_CHUNK	  (64u * KIB) /* bytes to one client in one turn */
 /* All work for the control socket together may take one CTL_SHARE-th of the time, and
  * this much at once when it was quiet before. */
@@ -43,7 +44,9 @@ _Static_assert(CTL_OUT_TOTAL_MAX >= 2 * CTL_REPLY_MAX,
  */
 enum ctl_client_state { CTL_C_READING, CTL_C_READY, CTL_C_WAITING, CTL_C_SENDING };
 
-enum ctl_wait_kind { CTL_WAIT_STATE, CTL_WAIT_EVENTS };
+enum ctl_wait_kind { CTL_WAIT_STATE, CTL_WAIT_EVENTS, CTL_WAIT_DRAIN, CTL_WAIT_FLUSH };
+
+struct ctl_flush;
 
 struct ctl_wait {
 	enum ctl_wait_kind kind;
@@ -54,6 +57,11 @@ struct ctl_wait {
 	/* CTL_WAIT_EVENTS: for one of this number or a later one; at most so many */
 	uint64_t since;
 	unsigned max;
+	/* CTL_WAIT_DRAIN: this path's commands have ended; it may have left meanwhile */
+	char path[PATH_NAME_BYTES];
+	bool changed;
+	/* CTL_WAIT_FLUSH: shared with the request, see verbs_io.c */
+	struct ctl_flush *flush;
 };
 
 struct ctl_client {
@@ -163,6 +171,13 @@ enum ctl_end { CTL_DONE, CTL_FAILED, CTL_LATER };
 enum ctl_end ctl_verb_run(struct ctl_call *call, const char *verb);
 /* Does the condition hold (CTL_DONE, result), or can it no longer (CTL_FAILED)? */
 enum ctl_end ctl_wait_check(struct ctl_call *call);
+/* Is it one that must be looked at again and again? */
+static inline bool ctl_wait_polls(const struct ctl_wait *w)
+{
+	return w->kind == CTL_WAIT_DRAIN || w->kind == CTL_WAIT_FLUSH;
+}
+/* The client has gone, or has been answered. */
+void ctl_wait_end(struct ctl_wait *w);
 /* The wait's time is up: CTL_DONE or CTL_FAILED. */
 enum ctl_end ctl_wait_expired(struct ctl_call *call);
 

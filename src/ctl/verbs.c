@@ -147,6 +147,8 @@ static const struct verb verbs[] = {
 	{"events", false, {"since", "max", "timeout_ms"}, verb_events},
 	{"trace", false, {"max"}, verb_trace},
 	{"fail-path", true, {"path"}, verb_fail_path},
+	{"drain-path", true, {"path", "timeout_ms"}, verb_drain_path},
+	{"flush", true, {"timeout_ms"}, verb_flush},
 	{"reinstate-path", true, {"path"}, verb_reinstate_path},
 	{"accept-path", true, {"path"}, verb_accept_path},
 	{"switch-group", true, {"group"}, verb_switch_group},

@@ -46,6 +46,12 @@ enum ctl_end ctl_events_check(struct ctl_call *call);
 /* Those that it may have, perhaps none. */
 json_t *ctl_snap_events(struct ctl_server *s, const struct ctl_wait *w);
 
+/* --- verbs_io.c --- */
+enum ctl_end verb_drain_path(struct ctl_call *call);
+enum ctl_end verb_flush(struct ctl_call *call);
+enum ctl_end ctl_drain_check(struct ctl_call *call);
+enum ctl_end ctl_flush_check(struct ctl_call *call);
+
 /* --- verbs_set.c --- */
 enum ctl_end verb_set(struct ctl_call *call);
 enum ctl_end verb_reload(struct ctl_call *call);

@@ -41,6 +41,10 @@ enum ctl_end ctl_wait_check(struct ctl_call *call)
 		return check_state(call);
 	case CTL_WAIT_EVENTS:
 		return ctl_events_check(call);
+	case CTL_WAIT_DRAIN:
+		return ctl_drain_check(call);
+	case CTL_WAIT_FLUSH:
+		return ctl_flush_check(call);
 	}
 	return CTL_LATER;
 }
@@ -50,6 +54,14 @@ enum ctl_end ctl_wait_expired(struct ctl_call *call)
 	struct ctl_server *s = call->s;
 	unsigned npaths, usable = ctl_count_usable(s, &npaths);
 
+	if (ctl_wait_polls(&call->wait)) {
+		ctl_fail(&call->err, CTL_E_TIMEOUT, "%s after %.1f s",
+			 call->wait.kind == CTL_WAIT_FLUSH ? "the flush has not ended"
+							   : "commands are still on the path",
+			 (double)(call->wait.due_ns - call->wait.start_ns) / (double)NS_PER_SEC);
+		ctl_hint(&call->err, "it goes on; the status shows what is in flight");
+		return CTL_FAILED;
+	}
 	if (call->wait.kind == CTL_WAIT_EVENTS)
 		return ctl_verb_done(call, ctl_snap_events(s, &call->wait));
 	ctl_fail(&call->err, CTL_E_TIMEOUT,

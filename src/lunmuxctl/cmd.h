@@ -46,6 +46,7 @@ enum view {
 	VIEW_SET,
 	VIEW_RELOAD,
 	VIEW_EVENTS,
+	VIEW_FLUSH,
 	VIEW_TEXT,
 	VIEW_CHECK,
 	VIEW_TRACE,
@@ -144,6 +145,14 @@ void cmd_path(const struct command *cmd, const struct options *o, int argc, char
 	      struct report *r);
 void cmd_group(const struct command *cmd, const struct options *o, int argc,
 	       char **argv, struct report *r);
+void cmd_io(const struct command *cmd, const struct options *o, int argc, char **argv,
+	    struct report *r);
+void cmd_show_maps(const struct command *cmd, const struct options *o, int argc, char **argv,
+		   struct report *r);
+void cmd_doctor(const struct command *cmd, const struct options *o, int argc, char **argv,
+		struct report *r);
+void cmd_bundle(const struct command *cmd, const struct options *o, int argc, char **argv,
+		struct report *r);
 void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
 		  char **argv, struct report *r);
 void cmd_fail(const struct command *cmd, const struct options *o, int argc, char **argv,

@@ -69,6 +69,23 @@ void cmd_path(const struct command *cmd, const struct options *o, int argc, char
 	change_one(cmd, o, argc, argv, "path", r);
 }
 
+/* The daemon answers within @o->timeout_ms, and is given a little longer to say that it did not. */
+void cmd_io(const struct command *cmd, const struct options *o, int argc, char **argv,
+	    struct report *r)
+{
+	struct options later = *o;
+	char name[NAME_BYTES_MAX + 1];
+	char **rest = which_lun(o, argc, argv, (int)cmd->max_args, name, r);
+
+	later.timeout_ms += 2000;
+	if (rest)
+		change(cmd, &later, name,
+		       json_pack("{s:s, s:s*, s:I}", "name", name, "path",
+				 cmd->max_args == 2 ? rest[0] : NULL, "timeout_ms",
+				 (json_int_t)o->timeout_ms),
+		       r);
+}
+
 void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
 		  char **argv, struct report *r)
 {

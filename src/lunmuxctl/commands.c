@@ -32,6 +32,18 @@ static const struct command commands[] = {
 	 "Exit status 0 ok, 1 warning, 2 critical, 3 unknown. Without limits some path that does\n"
 	 "not serve is a warning, and a LUN that does not is critical.\n",
 	 0, 1, VIEW_CHECK, cmd_check, OPT_BIT_LIMITS},
+	{"show", "maps|paths [NAME]", "as multipathd shows it, in its JSON",
+	 "show maps json and show paths json of multipathd: the same members, for tools that\n"
+	 "read those. NAME picks one LUN.\n",
+	 1, 3, VIEW_TEXT, cmd_show_maps, 0},
+	{"doctor", "[NAME]", "look at this machine for what makes trouble",
+	 "Kernel modules, limits, other users of paths: a line each, ok, warn or fail, with a\n"
+	 "hint. Exit status 0, 3 if there is a warning, 1 if something fails.\n",
+	 0, 1, VIEW_TEXT, cmd_doctor, 0},
+	{"support-bundle", "DIR", "gather what a bug report needs in a new directory",
+	 "Status, statistics, events and trace of all LUNs, the configuration, versions and what\n"
+	 "doctor finds. Read it before you give it away: it holds names and WWIDs, no data.\n",
+	 1, 1, VIEW_TEXT, cmd_bundle, 0},
 	{"config", "check|dump|import [FILE]", "look at a configuration, or make one",
 	 "check: is FILE (/etc/lunmux.conf) good? dump: every setting as it is in force. import:\n"
 	 "FILE (/etc/multipath.conf) as a lunmux.conf, what has no counterpart as comments. No\n"
@@ -41,6 +53,11 @@ static const struct command commands[] = {
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. Commands\n"
 	 "on it end; it gets no new ones until reinstate-path.\n",
 	 1, 2, VIEW_PATH_CHANGE, cmd_path},
+	{"drain-path", "[NAME] PATH", "take a path out of use and wait until it is idle",
+	 "As fail-path, but refused for the last usable path, and it ends when the path's\n"
+	 "commands have, or after --timeout.\n",
+	 1, 2, VIEW_PATH_CHANGE, cmd_io, 0},
+	{"flush", "[NAME]", "write the caches of the LUN out now", NULL, 0, 1, VIEW_FLUSH, cmd_io, 0},
 	{"reinstate-path", "[NAME] PATH", "take it back, after a check",
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It carries\n"
 	 "data once its check has passed, which wait --paths waits for.\n",

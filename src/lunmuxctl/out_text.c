@@ -201,6 +201,9 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_RELOAD:
 		write_reload(l, f);
 		break;
+	case VIEW_FLUSH:
+		fprintf(f, "%s: flushed in %s\n", name, human_age_ms(get_u64(l, "flushed_ms"), age));
+		break;
 	case VIEW_EVENTS:
 		text_events(l, f, colour);
 		break;

@@ -308,6 +308,187 @@ START_TEST(test_config)
 }
 END_TEST
 
+/* --- show maps, doctor, support-bundle --- */
+
+START_TEST(test_maps)
+{
+	static const char *const map_keys[] = {"name", "uuid", "sysfs", "failback", "queueing", "paths",
+		"write_prot", "dm_st", "features", "hwhandler", "action", "path_faults", "vend", "prod",
+		"rev", "switch_grp", "map_loads", "total_q_time", "q_timeouts", "path_groups"};
+	static const char *const path_keys[] = {"dev", "dev_t", "dm_st", "dev_st", "chk_st", "checker",
+		"pri", "host_wwnn", "target_wwnn", "host_wwpn", "target_wwpn", "host_adapter",
+		"marginal_st"};
+	json_t *j, *map, *path;
+
+	path_down[3] = true;
+	start(4);
+	ck_assert_int_eq(ctl("$CTL show maps json"), 0);
+	j = json_loads(out, 0, NULL);
+	ck_assert_int_eq(num(j, "major_version"), 0);
+	map = json_array_get(json_object_get(j, "maps"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(map_keys); i++)
+		ck_assert_msg(json_object_get(map, map_keys[i]) != NULL, "no %s", map_keys[i]);
+	ck_assert_uint_eq(json_object_size(map), ARRAY_SIZE(map_keys));
+	ck_assert_str_eq(str(map, "uuid"), "3600a0980");
+	ck_assert_str_eq(str(map, "queueing"), "12 chk");
+	ck_assert_str_eq(str(map, "vend"), "LIO-ORG");
+	ck_assert_int_eq(num(map, "paths"), 3);
+	map = json_array_get(json_object_get(map, "path_groups"), 0);
+	ck_assert_str_eq(str(map, "dm_st"), "active");
+	ck_assert_int_eq(num(map, "group"), 1);
+	ck_assert_str_eq(str(map, "selector"), "service-time 0");
+	path = json_array_get(json_object_get(map, "paths"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(path_keys); i++)
+		ck_assert_msg(json_object_get(path, path_keys[i]) != NULL, "no %s", path_keys[i]);
+	ck_assert_uint_eq(json_object_size(path), ARRAY_SIZE(path_keys));
+	ck_assert_str_eq(str(path, "dev"), "sg3");
+	ck_assert_str_eq(str(path, "chk_st"), "ready");
+	json_decref(j);
+	ck_assert_int_eq(ctl("$CTL show paths db01"), 0);
+	j = json_loads(out, 0, NULL);
+	path = json_array_get(json_object_get(j, "paths"), 3);
+	ck_assert_str_eq(str(path, "dm_st"), "failed");
+	ck_assert_str_eq(str(path, "chk_st"), "faulty");
+	json_decref(j);
+	ck_assert_int_eq(ctl("$CTL show nonsense"), 2);
+	finish();
+}
+END_TEST
+
+START_TEST(test_doctor)
+{
+	int code;
+
+	start(2);
+	code = ctl("$CTL doctor");
+	ck_assert(code == 0 || code == 3);
+	has(out, "ok   daemon       db01 answers\n");
+	has(out, "sg ");
+	has(out, "rundir ");
+	has(out, "warn refused      db01: /dev/sg9: in use: mpatha"); /* the environment's */
+	ck_assert_int_eq(code, 3);
+	lun_fail_path(lun, &sps[1]->path);
+	ck_assert_int_eq(ctl("$CTL doctor db01"), 3);
+	has(out, "warn path         db01: /dev/sg4 is disabled: failed by the administrator");
+	ck_assert_int_eq(ctl("$CTL doctor nothere"), 1);
+	has(out, "fail daemon       nothere: ");
+	ck_assert_int_eq(ctl("$CTL support-bundle %s/bundle", lundir), 0);
+	ck_assert_int_eq(ctl("cat %s/bundle/db01-status.json %s/bundle/doctor.txt"
+			     " %s/bundle/db01-events.json %s/bundle/versions.txt", lundir, lundir, lundir,
+			     lundir),
+			 0);
+	has(out, "\"path_list\"");
+	has(out, "failed by the administrator");
+	has(out, "lunmuxctl " PACKAGE_VERSION "\n");
+	ck_assert_int_eq(ctl("$CTL support-bundle %s/bundle", lundir), 1);
+	has(errs, "File exists");
+	ck_assert_int_eq(ctl("rm -r %s/bundle", lundir), 0);
+	finish();
+}
+END_TEST
+
+/* --- drain-path, flush --- */
+
+START_TEST(test_io)
+{
+	start(2);
+	ck_assert_int_eq(ctl("$CTL drain-path sg3"), 0);
+	ck_assert_str_eq(out, "db01: /dev/sg3 is disabled now\n");
+	ck_assert_int_eq(ctl("$CTL drain-path db01 sg4"), 1);
+	has(errs, "/dev/sg4 is the last usable path");
+	ck_assert_int_eq(sps[1]->path.state, PATH_ACTIVE);
+	ck_assert_int_eq(ctl("$CTL flush"), 0);
+	has(out, "db01: flushed in ");
+	finish();
+}
+END_TEST
+
+/* --- every verb against each kind of daemon --- */
+
+enum { LIVE, DEGRADED, DARK, ABSENT, NOWHERE, KINDS };
+
+static const struct {
+	const char *args; /* %s: the LUN */
+	int exit[KINDS];
+} exits[] = {
+	{"list %s", {0, 3, 4, 6, 5}},
+	{"status %s", {0, 3, 4, 6, 5}},
+	{"paths %s", {0, 3, 4, 6, 5}},
+	{"stats %s", {0, 0, 0, 6, 5}},
+	{"events %s", {0, 0, 0, 6, 5}},
+	{"trace %s", {0, 0, 0, 6, 5}},
+	{"top %s --interval 0.01", {0, 0, 0, 6, 5}},
+	{"metrics %s", {0, 0, 0, 0, 5}},
+	{"check %s", {0, 1, 2, 2, 3}},
+	{"doctor %s", {3, 3, 3, 1, 1}},
+	{"show maps %s", {0, 0, 0, 6, 5}},
+	{"show paths %s", {0, 0, 0, 6, 5}},
+	{"fail-path %s sg3", {0, 0, 0, 6, 5}},
+	{"fail-path %s sg9", {5, 5, 5, 6, 5}},
+	{"drain-path %s sg4", {0, 0, 0, 6, 5}},
+	{"reinstate-path %s sg4", {0, 0, 0, 6, 5}},
+	{"accept-path %s sg4", {1, 1, 1, 6, 5}},
+	{"switch-group %s 0", {0, 0, 1, 6, 5}},
+	{"switch-group %s 9", {2, 2, 2, 6, 5}},
+	{"queueing %s on", {0, 0, 0, 6, 5}},
+	{"queueing %s maybe", {2, 2, 2, 6, 5}},
+	{"flush %s --timeout 0.1", {0, 0, 8, 6, 5}},
+	{"wait %s --timeout 0.1", {0, 0, 8, 6, 5}},
+	{"wait %s --paths 2 --timeout 0.1", {0, 8, 8, 6, 5}},
+	{"set %s depth 5", {0, 0, 0, 6, 5}},
+	{"set %s depth 0", {2, 2, 2, 6, 5}},
+	{"reload %s", {0, 0, 0, 6, 5}},
+	{"ping %s", {0, 0, 0, 6, 5}},
+	/* Last: it fails until a command has proven a path. */
+	{"fail %s now", {1, 1, 0, 6, 5}},
+};
+
+/* Both paths as the kind has them, whatever the verb before has done. */
+static void make_kind(int kind)
+{
+	struct lun_params par = *lun_params(lun);
+
+	par.depth = 0;
+	ck_assert_int_eq(lun_apply(lun, &par), 0);
+	lun_set_queueing(lun, QUEUEING_DEFAULT);
+	for (int i = 0; i < 2; i++)
+		if (sps[i]->path.state == PATH_DISABLED)
+			lun_reinstate_path(lun, &sps[i]->path);
+	for (int i = 0; i < 1000 && (!path_is_usable(&sps[0]->path) || !path_is_usable(&sps[1]->path)); i++)
+		step();
+	if (kind == DEGRADED || kind == DARK)
+		lun_fail_path(lun, &sps[1]->path);
+	if (kind == DARK)
+		lun_fail_path(lun, &sps[0]->path);
+	run_ms(2);
+}
+
+START_TEST(test_exits)
+{
+	char dir[128], path[160], args[128];
+	int kind = _i;
+
+	start(2);
+	snprintf(dir, sizeof(dir), "%s/dead", rundir);
+	ck_assert_int_eq(mkdir(dir, 0755), 0);
+	snprintf(path, sizeof(path), "%s/ctl.sock", dir);
+	leave_stale_socket(path);
+	for (size_t row = 0; row < ARRAY_SIZE(exits); row++) {
+		const char *at = strstr(exits[row].args, "%s");
+
+		make_kind(kind);
+		snprintf(args, sizeof(args), "%.*s%s%s", (int)(at - exits[row].args), exits[row].args,
+			 kind == ABSENT ? "dead" : kind == NOWHERE ? "nowhere" : "db01", at + 2);
+		ck_assert_msg(ctl("$CTL %s", args) == exits[row].exit[kind],
+			      "lunmuxctl %s: not %d: %s", args, exits[row].exit[kind], errs);
+	}
+	unlink(path);
+	rmdir(dir);
+	make_kind(LIVE);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ctl_report");
@@ -323,6 +504,10 @@ int main(void)
 	tcase_add_test(tc, test_check);
 	tcase_add_test(tc, test_top);
 	tcase_add_test(tc, test_config);
+	tcase_add_test(tc, test_maps);
+	tcase_add_test(tc, test_doctor);
+	tcase_add_test(tc, test_io);
+	tcase_add_loop_test(tc, test_exits, 0, KINDS);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
