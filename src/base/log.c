@@ -5,7 +5,10 @@
  * Standard error may be a pipe that nobody drains, a stopped terminal, or a
  * journal that sits on the LUN which we serve.  So each line is at most
  * LINE_BYTES_MAX (below PIPE_BUF: a pipe takes all of it or nothing), and is
- * written only if poll(2) says at once that there is room.
+ * written only if poll(2) says at once that there is room, and in a way that
+ * fails rather than waits: another process that writes to the same pipe may
+ * take that room meanwhile.  O_NONBLOCK belongs to the open file, which is the
+ * others' as well, so a pipe or terminal is opened once more for it.
  *
  * What peers sent may stand in a message: control characters are replaced, so
  * no peer can forge a second line or talk to the administrator's terminal.
@@ -13,11 +16,13 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +42,8 @@ static struct {
 	char prefix[2 * NAME_BYTES_MAX + 8]; /* "lunmuxd: db01: " */
 	enum log_level level;
 	bool to_journal; /* lines start with "<N>" */
+	bool to_socket;
+	int own_fd; /* standard error, opened once more with O_NONBLOCK; 0: not needed, or not to be had */
 	uint64_t dropped;
 	log_hook_fn *hook;
 	void *hook_arg;
@@ -62,6 +69,31 @@ static bool stderr_is_journal(void)
 	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+/* What cannot be opened again (no /proc, another user's terminal) is written as it is. */
+static void sink_open(void)
+{
+	struct stat st, own;
+	int fd = -1;
+
+	if (state.own_fd)
+		close(state.own_fd);
+	state.own_fd = 0;
+	state.to_socket = false;
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	state.to_socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* A pseudo terminal's number may be another one's in another mount of devpts. */
+	if (fd > STDERR_FILENO && fstat(fd, &own) == 0 && own.st_dev == st.st_dev &&
+	    own.st_ino == st.st_ino)
+		state.own_fd = fd;
+	else
+		close(fd);
+}
+
 void log_init(const char *ident, const char *name, enum log_level level)
 {
 	int max = NAME_BYTES_MAX;
@@ -72,6 +104,7 @@ void log_init(const char *ident, const char *name, enum log_level level)
 		snprintf(state.prefix, sizeof(state.prefix), "%.*s: ", max, ident);
 	state.level = level;
 	state.to_journal = stderr_is_journal();
+	sink_open();
 }
 
 void log_set_level(enum log_level level)
@@ -98,11 +131,18 @@ uint64_t log_dropped(void)
 /* @line holds @len bytes, newline included. */
 static void sink_write(const char *line, size_t len)
 {
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int fd = state.own_fd ? state.own_fd : STDERR_FILENO;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	ssize_t n = -1;
 
 	/* With POLLERR nobody reads the pipe any more: write(2) would raise SIGPIPE. */
-	if (poll(&p, 1, 0) != 1 || (p.revents & (POLLERR | POLLHUP | POLLNVAL)) ||
-	    write(STDERR_FILENO, line, len) != (ssize_t)len)
+	if (poll(&p, 1, 0) == 1 && !(p.revents & (POLLERR | POLLHUP | POLLNVAL))) {
+		if (state.to_socket)
+			n = send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		else
+			n = write(fd, line, len);
+	}
+	if (n != (ssize_t)len)
 		state.dropped++;
 }
 

@@ -7,13 +7,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/units.h"
 #include "unit.h"
+
+/* The room that poll() sees may be taken by another writer before we write. */
+static bool poll_lies;
+
+/* In place of libc's. */
+int poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	if (poll_lies) {
+		fds->revents = POLLOUT;
+		return 1;
+	}
+	return (int)syscall(SYS_ppoll, fds, n, timeout_ms < 0 ? NULL : &ts, NULL, 0);
+}
 
 /* Standard error is a pipe; reads never wait. */
 static int sink;
@@ -142,6 +160,7 @@ START_TEST(test_errno_survives)
 	ck_assert_int_eq(errno, ENOSPC);
 	ck_assert_str_eq(sink_text(), "lunmuxd: db01: No space left on device\n");
 	close(STDERR_FILENO);
+	log_init("lunmuxd", "db01", LOG_L_INFO);
 	errno = ENOSPC;
 	log_info("lost");
 	ck_assert_int_eq(errno, ENOSPC);
@@ -166,6 +185,30 @@ START_TEST(test_full_sink)
 	log_info("back");
 	ck_assert_str_eq(sink_text(), "lunmuxd: db01: back\n");
 	ck_assert_uint_eq(log_dropped(), dropped);
+}
+END_TEST
+
+/* 0: a pipe; 1: a socket, as the journal's. A write that waited would never come back. */
+START_TEST(test_room_taken_by_another)
+{
+	char filling[4096] = "";
+	int pair[2];
+
+	if (_i) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		ck_assert_int_eq(dup2(pair[0], STDERR_FILENO), STDERR_FILENO);
+		log_init("lunmuxd", "db01", LOG_L_INFO);
+	}
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK), 0);
+	while (write(STDERR_FILENO, filling, sizeof(filling)) > 0)
+		;
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, 0), 0);
+	poll_lies = true;
+	log_info("x");
+	poll_lies = false;
+	ck_assert_uint_eq(log_dropped(), 1);
+	/* It is the others' as well. */
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
 }
 END_TEST
 
@@ -280,6 +323,7 @@ int main(void)
 	tcase_add_test(tc, test_long_names);
 	tcase_add_test(tc, test_errno_survives);
 	tcase_add_test(tc, test_full_sink);
+	tcase_add_loop_test(tc, test_room_taken_by_another, 0, 2);
 	tcase_add_test(tc, test_dead_reader);
 	tcase_add_test(tc, test_hook);
 	tcase_add_test(tc, test_recent);
