@@ -113,7 +113,10 @@ static void flush_progress(struct lun *lun)
 			break; /* no command is free: the next one that ends brings us back */
 		p->flush_due = p->dirty = false;
 	}
-	if (!lun->flush.ncmds && !p)
+	/* Without a pin: any path does for what one that has gone has written. */
+	if (lun->flush.due && flush_send(lun, NULL))
+		lun->flush.due = lun->flush.dirty = false;
+	if (!lun->flush.ncmds && !lun->flush.due && !p)
 		flush_end_round(lun);
 }
 
@@ -177,7 +180,12 @@ void flush_lost(struct lun *lun)
 /* What it wrote is below the other paths now, but not on the medium. */
 void flush_path_gone(struct lun *lun, const struct path *p)
 {
-	lun->flush.dirty |= p->dirty && !fault_strikes(PLANT_WRITER_GONE);
+	struct flush_engine *f = &lun->flush;
+
+	if (!p->dirty || fault_strikes(PLANT_WRITER_GONE))
+		return;
+	f->dirty = true;
+	f->due |= f->active && p->flush_due;
 }
 
 void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err)
@@ -207,6 +215,7 @@ void flush_fail_waiting(struct lun *lun, int err)
 	}
 	TAILQ_FOREACH (p, &lun->paths, link)
 		p->flush_due = false;
+	f->due = false;
 	if (f->active && !f->ncmds) {
 		f->err = f->err ? f->err : err;
 		flush_end_round(lun);

@@ -53,6 +53,7 @@ struct flush_engine {
 	int err;		 /* first error of this round */
 	bool active;		 /* a round runs */
 	bool dirty;		 /* a path that has gone was: any flush covers it */
+	bool due;		 /* it was to be flushed in this round */
 	bool lost;		 /* an acknowledged write is: the next flush has to say so */
 };
 

@@ -105,6 +105,46 @@ static void start_own_caches(void)
 	}
 }
 
+/* The path leaves before the flush meant for it could be sent: no command was free. */
+START_TEST(test_flush_of_a_path_that_leaves)
+{
+	struct ask w, f, r[13]; /* one of depth 1 and CMDS_SPARE, less CMDS_FOR_SPLITS */
+	unsigned before;
+
+	start(2, one_at_a_time);
+	m.caps = PATH_CAP_OWN_CACHE;
+	renew(0);
+	renew(1);
+	run(10 * NS_PER_MS);
+	ask(&f, REQ_FLUSH, 0, 0, 0, 0);
+	run(NS_PER_MS);
+	answered(&f, 0);
+	lun_fail_path(lun, &sps[1]->path);
+	ask(&w, REQ_WRITE, 0, 1, 1, 0); /* only the first has something in its cache */
+	run(NS_PER_MS);
+	answered(&w, 0);
+	lun_reinstate_path(lun, &sps[1]->path);
+	run(10 * NS_PER_MS);
+	m.next[0] = m.next[1] = (struct outcome){ .verdict = V_LATER };
+	m.fail_n[0] = m.fail_n[1] = 13;
+	for (int i = 0; i < 13; i++)
+		ask(&r[i], REQ_READ, 100 + 2 * (uint64_t)i, 1, 0, 0);
+	run(10 * NS_PER_MS);
+	m.fail_n[0] = m.fail_n[1] = 0;
+	before = m.flushes;
+	ask(&f, REQ_FLUSH, 0, 0, 0, 0);
+	run(NS_PER_MS);
+	ck_assert_uint_eq(f.dones, 0);
+	lun_remove_path(lun, &sps[0]->path, "test");
+	run(NS_PER_SEC);
+	answered(&f, 0);
+	ck_assert_uint_eq(m.flushes, before + 1);
+	for (int i = 0; i < 13; i++)
+		answered(&r[i], 0);
+	finish();
+}
+END_TEST
+
 START_TEST(test_flush_stays_with_its_cache)
 {
 	struct ask f;
@@ -259,6 +299,7 @@ int main(void)
 		test_check_before_loss_is_stale,
 		test_cancel_partly_sent,
 		test_ability_lost_while_queued,
+		test_flush_of_a_path_that_leaves,
 		test_flush_stays_with_its_cache,
 		test_flush_waits_for_check,
 		test_flush_stays_with_a_path_in_check,
