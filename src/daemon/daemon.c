@@ -180,7 +180,7 @@ static void daemon_maybe_exit(struct loop_task *t)
 {
 	struct daemon *d = container_of(t, struct daemon, exit_task);
 
-	if (lun_get_state(d->lun) == LUN_STOPPED && !d->exports_running)
+	if (lun_get_state(d->lun) == LUN_STOPPED && !d->exports_running && !d->looking)
 		loop_stop(d->loop);
 }
 
@@ -190,7 +190,8 @@ static void daemon_give_up(struct loop_timer *t)
 	struct lun_stats st;
 
 	lun_get_stats(d->lun, &st);
-	log_err("%u commands have not come back in time; leaving them to the kernel", st.inflight);
+	log_err("%u commands%s have not come back in time; leaving them to the kernel", st.inflight,
+		d->looking ? " and a look for paths" : "");
 	/* Their memory is ours until they end: no tidying up, the process ends as it is. */
 	state_write(d, "stopped");
 	_exit(d->exit_code);
@@ -274,6 +275,7 @@ static void daemon_end(struct daemon *d)
 {
 	ctl_server_free(d->ctl);
 	exports_free(d);
+	hotplug_free(d);
 	if (d->lun)
 		lun_unobserve(d->lun, &d->observer);
 	lun_free(d->lun);

@@ -25,6 +25,7 @@
 #include "daemon/live.h"
 #include "loop/loop.h"
 #include "path/blk.h"
+#include "path/blk_io.h"
 #include "path/discover.h"
 #include "path/inflight.h"
 #include "path/sg.h"
@@ -81,6 +82,12 @@ struct daemon {
 	struct uevent_monitor uevents;
 	bool told_no_events;
 	uint64_t scan_rest_ns; /* events start no scan before */
+	uint64_t scan_start_ns;
+	/* A thread looks which paths there are: it may sleep for as long as a file system pleases. */
+	struct blk_work *looker;
+	struct blk_io look_job;
+	struct loop_fd look_fd;
+	bool looking, look_again;
 	unsigned nfound; /* paths that the last scan found or the configuration names */
 
 	struct nbd_server *nbd;
@@ -119,14 +126,20 @@ bool paths_all_checked(const struct daemon *d);
 
 /* Drop paths that the configuration named and names no more. */
 void paths_reconfigured(struct daemon *d);
-/* Look which paths there are. False: something is worth a look before long, event or not. */
-bool paths_scan(struct daemon *d);
+/* Look which paths there are: begin and end in the loop's thread, look between the two in any. It
+ * touches what belongs to a scan, and what does not change after the start. */
+void paths_scan_begin(struct daemon *d);
+void paths_scan_look(struct daemon *d);
+/* False: something is worth a look before long, event or not. */
+bool paths_scan_end(struct daemon *d);
 
 json_t *paths_refused_json(void *daemon);
 
-/* hotplug.c */
-void hotplug_start(struct daemon *d);
+/* hotplug.c: 0 or a negative errno, logged */
+int hotplug_start(struct daemon *d);
 void hotplug_stop(struct daemon *d);
+/* After hotplug_stop(), when no look is under way. */
+void hotplug_free(struct daemon *d);
 /* Scan after @delay_ns at the latest. */
 void hotplug_scan_in(struct daemon *d, uint64_t delay_ns);
 

@@ -5,13 +5,20 @@
  * An event adopts nothing: it brings the next scan forward, or has a path checked.
  * Events come in swarms (a host with hundreds of LUNs appears), so a scan waits for
  * more of them, and scans may not take more than a small part of the time.
+ *
+ * Whoever looks at a file or a loop device waits for the file system below it,
+ * and that may be a server that has died.  So a thread looks, and the loop acts on
+ * what it has seen; only the first scan, before anybody is served, is made at once.
  */
 #include "daemon/daemon.h"
 
 #include "base/log.h"
 #include "core/path.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* From an event to the scan. */
 #define SETTLE_NS (100 * NS_PER_MS)
@@ -97,31 +104,91 @@ static void hotplug_listen(struct daemon *d)
 	d->told_no_events = r < 0;
 }
 
+/* What the thread has seen is acted on. */
+static void hotplug_scanned(struct daemon *d)
+{
+	bool rarely, events = d->uevents.priv && d->uevents.udevd;
+	uint64_t end_ns;
+
+	rarely = paths_scan_end(d) && events;
+	hotplug_late_checks(d);
+	end_ns = loop_clock_ns(d->loop);
+	d->scan_rest_ns = end_ns + SCAN_SHARE * (end_ns - d->scan_start_ns);
+	hotplug_scan_in(d, rarely ? MAX(RESCAN_RARE_NS, d->live.lc->polling_interval_ns)
+				  : d->live.lc->polling_interval_ns);
+	if (d->look_again)
+		hotplug_scan_in(d, SETTLE_NS);
+	d->look_again = false;
+}
+
+/* In a thread. */
+static int hotplug_look(struct blk_io *io)
+{
+	paths_scan_look(container_of(io, struct daemon, look_job));
+	return 0;
+}
+
+static void hotplug_looked(struct loop_fd *f, int events)
+{
+	struct daemon *d = container_of(f, struct daemon, look_fd);
+	uint64_t count;
+
+	if (read(f->fd, &count, sizeof(count)) < 0 || !blk_work_take(d->looker))
+		return;
+	d->looking = false;
+	if (d->stopping)
+		loop_task_queue(d->loop, &d->exit_task);
+	else
+		hotplug_scanned(d);
+}
+
 static void hotplug_due(struct loop_timer *t)
 {
 	struct daemon *d = container_of(t, struct daemon, rescan_timer);
-	bool rarely, events = d->uevents.priv && d->uevents.udevd;
-	uint64_t start_ns = loop_clock_ns(d->loop), end_ns;
 
 	hotplug_listen(d);
-	rarely = paths_scan(d) && events;
-	hotplug_late_checks(d);
-	end_ns = loop_clock_ns(d->loop);
-	d->scan_rest_ns = end_ns + SCAN_SHARE * (end_ns - start_ns);
-	hotplug_scan_in(d, rarely ? MAX(RESCAN_RARE_NS, d->live.lc->polling_interval_ns)
-				  : d->live.lc->polling_interval_ns);
+	if (d->looking) {
+		d->look_again = true; /* an event has come meanwhile */
+		return;
+	}
+	d->scan_start_ns = loop_clock_ns(d->loop);
+	d->looking = true;
+	paths_scan_begin(d);
+	blk_work_queue(d->looker, &d->look_job);
 }
 
-void hotplug_start(struct daemon *d)
+int hotplug_start(struct daemon *d)
 {
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), r = fd < 0 ? -errno : 0;
+
+	loop_fd_init(&d->look_fd, fd, hotplug_looked);
+	if (r == 0)
+		r = blk_work_new(fd, &d->looker);
+	if (r < 0) {
+		log_err("cannot look for paths: %s", strerror(-r));
+		return r;
+	}
+	d->look_job.work = hotplug_look;
+	loop_fd_set(d->loop, &d->look_fd, LOOP_READ);
 	loop_timer_init(&d->rescan_timer, hotplug_due);
 	/* Before the scan, so that nothing comes between. */
 	hotplug_listen(d);
-	hotplug_due(&d->rescan_timer);
+	d->scan_start_ns = loop_clock_ns(d->loop);
+	paths_scan_begin(d);
+	paths_scan_look(d);
+	hotplug_scanned(d);
+	return 0;
 }
 
 void hotplug_stop(struct daemon *d)
 {
 	loop_timer_stop(d->loop, &d->rescan_timer);
 	uevent_stop(&d->uevents);
+}
+
+void hotplug_free(struct daemon *d)
+{
+	loop_fd_set(d->loop, &d->look_fd, 0);
+	blk_work_free(d->looker);
+	close(d->look_fd.fd);
 }

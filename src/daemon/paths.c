@@ -188,24 +188,49 @@ static void paths_add(struct daemon *d, const char *name, enum discover_kind kin
 
 /* All that a scan works on. Too large for the stack, and there is one daemon. */
 static struct scan {
+	/* The looking thread's, from paths_scan_begin() to paths_scan_end(). */
+	char *wanted[PATHS_MAX]; /* as the configuration names them; none: discover */
+	unsigned nwanted;
 	struct discover_found found[PATHS_MAX];
 	struct plan_found names[PATHS_MAX];
 	enum discover_kind kinds[PATHS_MAX];
+	struct {
+		char name[PATH_NAME_BYTES]; /* "": no path then */
+		char now[DISCOVER_IDENT_BYTES];
+	} seen[PATHS_MAX]; /* by path->index */
+	int nfound;	   /* or a negative errno */
+	/* The loop's. */
 	struct plan_path have[PATHS_MAX];
 	struct path *paths[PATHS_MAX];
-	char now[PATHS_MAX][DISCOVER_IDENT_BYTES];
-	int nhave, nfound;
+	int nhave;
 } scan;
 
-static int scan_named(struct daemon *d)
+static const char *path_opened_as(const struct daemon *d, const struct path *p)
+{
+	const struct path_note *note = &d->notes[p->index];
+
+	assert(note->path == p);
+	return note->name ? note->name : p->name;
+}
+
+/* Copies: the configuration may be another one before the thread is done. */
+static void scan_want(struct daemon *d)
 {
 	size_t n = MIN(d->live.lc->npaths, (size_t)PATHS_MAX);
 
-	for (size_t i = 0; i < n; i++) {
-		scan.names[i].name = d->live.lc->paths[i];
-		scan.kinds[i] = discover_kind_of(d->live.lc->paths[i]);
+	while (scan.nwanted)
+		free(scan.wanted[--scan.nwanted]);
+	while (scan.nwanted < n && (scan.wanted[scan.nwanted] = strdup(d->live.lc->paths[scan.nwanted])))
+		scan.nwanted++;
+}
+
+static int scan_named(void)
+{
+	for (unsigned i = 0; i < scan.nwanted; i++) {
+		scan.names[i].name = scan.wanted[i];
+		scan.kinds[i] = discover_kind_of(scan.wanted[i]);
 	}
-	return (int)n;
+	return (int)scan.nwanted;
 }
 
 static int scan_discover(struct daemon *d)
@@ -215,12 +240,6 @@ static int scan_discover(struct daemon *d)
 	for (int i = 0; i < n; i++) {
 		scan.names[i].name = scan.found[i].name;
 		scan.kinds[i] = scan.found[i].kind;
-	}
-	if (n < 0) {
-		char err[320];
-
-		snprintf(err, sizeof(err), "%s: looking for paths: %s", d->lc->wwid, strerror(-n));
-		paths_refused(d, d->lc->wwid, err);
 	}
 	return n;
 }
@@ -256,13 +275,12 @@ static void scan_have(struct daemon *d)
 	for (p = lun_next_path(d->lun, NULL); p; p = lun_next_path(d->lun, p), n++) {
 		struct path_note *note = &d->notes[p->index];
 
-		assert(note->path == p && n < (int)PATHS_MAX);
+		assert(n < (int)PATHS_MAX);
 		scan.paths[n] = p;
-		discover_ident(note->name ? note->name : p->name, scan.now[n]);
 		scan.have[n] = (struct plan_path){
-			.name = note->name ? note->name : p->name,
+			.name = path_opened_as(d, p),
 			.ident = note->ident,
-			.now = scan.now[n],
+			.now = scan.seen[p->index].now,
 			.state = plan_state_of(p),
 			.is_file = discover_ident_is_file(note->ident),
 			.is_sg = strcmp(p->ops->name, "sg") == 0,
@@ -270,6 +288,17 @@ static void scan_have(struct daemon *d)
 		};
 	}
 	scan.nhave = n;
+}
+
+/* True if the configuration names paths, and not this one. */
+static bool paths_is_unnamed(const struct daemon *d, const char *name)
+{
+	const struct lun_conf *lc = d->live.lc;
+
+	for (size_t i = 0; i < lc->npaths; i++)
+		if (!strcmp(lc->paths[i], name))
+			return false;
+	return lc->npaths > 0;
 }
 
 /* True if a device waits for the path that had its name before. */
@@ -294,20 +323,43 @@ static bool scan_apply(struct daemon *d)
 		}
 	}
 	for (int i = 0; i < scan.nfound; i++) {
-		if (scan.names[i].add)
+		if (scan.names[i].add && !paths_is_unnamed(d, scan.names[i].name))
 			paths_add(d, scan.names[i].name, scan.kinds[i]);
 		waits |= scan.names[i].behind;
 	}
 	return waits;
 }
 
-bool paths_scan(struct daemon *d)
+void paths_scan_begin(struct daemon *d)
 {
-	int n = d->live.lc->npaths ? scan_named(d) : scan_discover(d);
+	struct path *p;
 
-	if (n < 0)
+	scan_want(d);
+	for (unsigned i = 0; i < PATHS_MAX; i++)
+		scan.seen[i].name[0] = '\0';
+	for (p = lun_next_path(d->lun, NULL); p; p = lun_next_path(d->lun, p))
+		snprintf(scan.seen[p->index].name, PATH_NAME_BYTES, "%s", path_opened_as(d, p));
+}
+
+void paths_scan_look(struct daemon *d)
+{
+	scan.nfound = scan.nwanted ? scan_named() : scan_discover(d);
+	for (unsigned i = 0; i < PATHS_MAX; i++)
+		if (scan.seen[i].name[0])
+			discover_ident(scan.seen[i].name, scan.seen[i].now);
+}
+
+bool paths_scan_end(struct daemon *d)
+{
+	int n = scan.nfound;
+
+	if (n < 0) {
+		char err[320];
+
+		snprintf(err, sizeof(err), "%s: looking for paths: %s", d->lc->wwid, strerror(-n));
+		paths_refused(d, d->lc->wwid, err);
 		return false;
-	scan.nfound = n;
+	}
 	scan_have(d);
 	discover_plan(scan.have, scan.nhave, scan.names, n);
 	if (scan_apply(d))
@@ -315,17 +367,6 @@ bool paths_scan(struct daemon *d)
 	paths_forget_refusals(d);
 	d->nfound = (unsigned)n;
 	return n > 0 && !d->nrefused;
-}
-
-/* True if the configuration names paths, and not this one. */
-static bool paths_is_unnamed(const struct daemon *d, const char *name)
-{
-	const struct lun_conf *lc = d->live.lc;
-
-	for (size_t i = 0; i < lc->npaths; i++)
-		if (!strcmp(lc->paths[i], name))
-			return false;
-	return lc->npaths > 0;
 }
 
 void paths_reconfigured(struct daemon *d)
@@ -342,7 +383,10 @@ void paths_reconfigured(struct daemon *d)
 
 int paths_start(struct daemon *d)
 {
-	hotplug_start(d);
+	int r = hotplug_start(d);
+
+	if (r < 0)
+		return r;
 	if (!lun_next_path(d->lun, NULL))
 		log_err("no path: %s; looked for again every %.1f s",
 			d->live.lc->npaths ? "none of the configured paths can be opened" :
