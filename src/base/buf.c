@@ -120,6 +120,11 @@ void buf_arena_free(struct buf_arena *a)
 		return;
 	assert(a->in_use == 0);
 	assert(a->node[1] == a->top + 1);
+	buf_arena_drop(a);
+}
+
+void buf_arena_drop(struct buf_arena *a)
+{
 	ASAN_UNPOISON_MEMORY_REGION(a->start, a->bytes);
 	munmap(a->start, a->bytes);
 	free(a->node);

@@ -17,6 +17,8 @@ struct buf_arena;
 int buf_arena_new(size_t arena_bytes, struct buf_arena **ret);
 /* Accepts NULL. All buffers must be back (asserted). */
 void buf_arena_free(struct buf_arena *a);
+/* The same, whatever is out: its users are no more. */
+void buf_arena_drop(struct buf_arena *a);
 /* A buffer of at least @bytes (> 0), or NULL when none is free now. Never blocks. */
 void *buf_get(struct buf_arena *a, size_t bytes);
 /* @bytes: as asked for in buf_get. */

@@ -47,6 +47,9 @@
 	X(PLANT_ATTENTION, "plant-attention-ignored")    \
 	X(PLANT_NO_LEDGER, "plant-no-ledger")            \
 	X(PLANT_HASH_EQUAL, "plant-hash-equal")          \
+	X(PLANT_LEDGER_LOST, "plant-ledger-lost")        \
+	X(PLANT_LEDGER_DISCARD, "plant-ledger-discard")  \
+	X(PLANT_GHOST_EARLY, "plant-ghost-early")        \
 	X(PLANT_HEDGE_BUFFER, "plant-hedge-buffer")
 
 enum fault_site {

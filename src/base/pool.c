@@ -44,6 +44,11 @@ int pool_init(struct pool *p, size_t obj_bytes, size_t n)
 void pool_fini(struct pool *p)
 {
 	assert(p->nfree == p->n);
+	pool_drop(p);
+}
+
+void pool_drop(struct pool *p)
+{
 	free(p->mem);
 	free(p->free_objs);
 	memset(p, 0, sizeof(*p));

@@ -18,6 +18,8 @@ struct pool {
 int pool_init(struct pool *p, size_t obj_bytes, size_t n);
 /* All objects must be back (asserted). A zeroed pool is accepted. */
 void pool_fini(struct pool *p);
+/* The same, whatever is out: its users are no more. */
+void pool_drop(struct pool *p);
 /* NULL when all are out. The contents are what the last user left. */
 void *pool_get(struct pool *p);
 /* @obj must come from this pool and be out (the range is asserted). */

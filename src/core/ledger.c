@@ -271,7 +271,9 @@ void ledger_ended(struct lun *lun, struct cmd *cmd)
 
 		assert(e->cmds > 0);
 		e->cmds--;
-		if (unknown)
+		if (unknown && fault_strikes(PLANT_GHOST_EARLY))
+			e->until_ns = MAX(e->until_ns, e->slot->sent_ns + lun->par.ghost_time_ns);
+		else if (unknown)
 			e->until_ns = lun->now_ns + lun->par.ghost_time_ns;
 		if (!e->cmds && (e->is_ghost || e->held))
 			ledger_settle(lun, e);
@@ -326,7 +328,8 @@ struct ghost *ledger_close(struct lun *lun, struct req *r)
 	if (!e->cmds)
 		r->entry = NULL; /* else its commands come back to it */
 	e->req = NULL;
-	if (ledger_is_over(lun, e) || !r->locked) {
+	if (ledger_is_over(lun, e) || !r->locked ||
+	    (r->op != REQ_WRITE && fault_strikes(PLANT_LEDGER_DISCARD))) {
 		if (!e->cmds)
 			entry_free(lun, e);
 		else
@@ -475,6 +478,8 @@ int ledger_init(struct lun *lun)
 	if (!l->slots || !l->entries || !l->free_entries)
 		return -ENOMEM;
 	l->n = n;
+	if (fault_strikes(PLANT_LEDGER_LOST))
+		memset(l->slots, 0, n * sizeof(*l->slots));
 	/* The first slots are used first: the stack is filled from the end. */
 	for (unsigned i = n; i-- > 0;) {
 		struct ledger_entry *e = &l->entries[i];
@@ -501,6 +506,13 @@ void ledger_fini(struct lun *lun)
 
 	if (l->timer.fn)
 		loop_timer_stop(lun->loop, &l->timer);
+	ledger_drop(lun);
+}
+
+void ledger_drop(struct lun *lun)
+{
+	struct ledger *l = &lun->ledger;
+
 	free(l->entries);
 	free(l->free_entries);
 	free(l->own_slots);

@@ -150,6 +150,13 @@ void lun_free(struct lun *lun)
 	free(lun);
 }
 
+void lun_vanish(struct lun *lun)
+{
+	ledger_drop(lun);
+	lun_pool_drop(lun);
+	free(lun);
+}
+
 /* --- requests -------------------------------------------------------------------- */
 
 static void lun_assert_range(const struct lun *lun, const struct req *r)

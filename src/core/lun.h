@@ -86,6 +86,10 @@ int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret);
 /* Paths, requests and observers must be gone (asserted); see lun_stop(). Accepts NULL. */
 void lun_free(struct lun *lun);
 
+/* For the simulator: the process is killed. The memory of @lun goes and nothing else happens; its
+ * loop (loop_sim_forget()) and its paths go with it. */
+void lun_vanish(struct lun *lun);
+
 /* --- paths ------------------------------------------------------------------ */
 
 /* Core owns @p from here; the first check starts at once. 0, -ENOSPC (PATHS_MAX) or

@@ -56,6 +56,14 @@ void lun_pool_fini(struct lun *lun)
 		pool_fini(&lun->reqs);
 }
 
+void lun_pool_drop(struct lun *lun)
+{
+	munmap(lun->zeroes, lun->zeroes_bytes);
+	buf_arena_drop(lun->arena);
+	pool_drop(&lun->cmds);
+	pool_drop(&lun->reqs);
+}
+
 static struct req *req_new(struct lun *lun, size_t data_bytes)
 {
 	struct req *r = pool_get(&lun->reqs);

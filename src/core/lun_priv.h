@@ -185,6 +185,7 @@ void lun_set_state(struct lun *lun, enum lun_state to, const char *why);
 /* ledger.c */
 int ledger_init(struct lun *lun);
 void ledger_fini(struct lun *lun);
+void ledger_drop(struct lun *lun);
 /* The block size is known: do the entries that were found count in the same? Before any write. */
 void ledger_learn(struct lun *lun);
 void ledger_stats(const struct lun *lun, struct lun_stats *ret);
@@ -223,6 +224,7 @@ void req_free(struct req *r); /* its last user has gone */
 struct req *lun_hedge_get(struct lun *lun, const struct req *lead);
 int lun_pool_init(struct lun *lun);
 void lun_pool_fini(struct lun *lun);
+void lun_pool_drop(struct lun *lun);
 void lun_room_task(struct loop_task *t);
 void lun_room(struct lun *lun);
 

@@ -147,6 +147,10 @@ struct loop *loop_sim_new(uint64_t start_ns);
 bool loop_sim_step(struct loop *l);
 /* loop_sim.c: move the clock without firing (a blocking call in the model). */
 void loop_sim_advance(struct loop *l, uint64_t ns);
+/* loop_sim.c: the process is killed. Nothing that was started or queued is known any more; the clock
+ * stays. Owners that live on initialise their objects again. Also from inside a callback that will
+ * not return. */
+void loop_sim_forget(struct loop *l);
 /* Either body. Timers, fds, tasks and signals must have been stopped (asserted). Accepts NULL. */
 void loop_free(struct loop *l);
 

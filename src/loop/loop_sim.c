@@ -68,6 +68,11 @@ struct loop *loop_sim_new(uint64_t start_ns)
 	return l;
 }
 
+void loop_sim_forget(struct loop *l)
+{
+	loop_common_init(l, &sim_ops, l->now_ns);
+}
+
 bool loop_sim_step(struct loop *l)
 {
 	uint64_t due_ns;

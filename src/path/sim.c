@@ -150,6 +150,12 @@ static void sim_release(struct path *p)
 	free(sp);
 }
 
+void sim_path_vanish(struct sim_path *sp)
+{
+	free(sp->slots);
+	free(sp);
+}
+
 static const struct path_ops sim_path_ops = {
 	.name = "sim",
 	.submit = sim_submit,

@@ -67,4 +67,7 @@ struct sim_path {
 int sim_path_new(struct loop *l, const char *name, unsigned nslots, const struct sim_model_ops *ops,
 		 void *model, unsigned id, struct sim_path **ret);
 
+/* The process is killed: the memory of @sp goes, the model hears nothing. */
+void sim_path_vanish(struct sim_path *sp);
+
 #endif

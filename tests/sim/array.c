@@ -34,6 +34,7 @@ void array_init(struct array *a, struct world *w)
 	a->dirty = calloc(a->ncells / 64 + 1, 8);
 	a->bad = calloc(cfg->nblocks / 64 + 1, 8);
 	assert(a->now && a->stable && a->owner && a->dirty && a->bad);
+	TAILQ_INIT(&a->live);
 	prng_init(&a->prng, w->seed, ENT_MEDIUM);
 	for (unsigned i = 0; i < cfg->nbad; i++)
 		bit_set(a->bad, prng_below(&a->prng, cfg->nblocks));
@@ -45,6 +46,11 @@ void array_fini(struct array *a)
 {
 	struct cmd_rec *rec;
 
+	while ((rec = TAILQ_FIRST(&a->live))) {
+		TAILQ_REMOVE(&a->live, rec, live);
+		rec->next = a->recs;
+		a->recs = rec;
+	}
 	while ((rec = a->recs)) {
 		a->recs = rec->next;
 		free(rec->data);

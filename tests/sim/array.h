@@ -46,6 +46,7 @@ struct nexus {
 	enum path_state seen_state;
 	bool keeps_cache; /* its own cache is one that core flushes */
 	unsigned inflight, inflight_max, ncmds, streak;
+	uint64_t old_end_ns; /* the kernel is done with what killed processes have left */
 };
 
 /* The LU's own cache: what it holds any flush writes down. */
@@ -61,6 +62,7 @@ struct array {
 	struct prng prng;
 	struct nexus nexus[SIM_PATHS_MAX];
 	struct cmd_rec *recs; /* free ones */
+	TAILQ_HEAD(, cmd_rec) live; /* at the array, or haunting it */
 	unsigned inflight, inflight_max, ncmds;
 	uint32_t flush_excuse; /* tick at which some flush command had a reason to fail for good */
 };
@@ -81,6 +83,8 @@ void array_spill(struct array *a, const struct nexus *n);
 bool nexus_add(struct nexus *n);
 /* Core has to check @n before it may send data again; @blame: it may call it failed. */
 void nexus_doubt(struct nexus *n, const char *why, bool blame);
+/* The process is killed: its commands go on. */
+void array_killed(struct array *a, struct prng *r);
 /* Each step: has core moved a path without a reason? */
 void nexus_watch(struct nexus *n);
 /* Would a path that core knows everything about carry data? */

@@ -19,10 +19,16 @@ struct cmd_rec {
 	uint64_t lba;
 	struct nexus *nexus;
 	struct loop_timer late;
+	/* When it takes effect, and when the kernel is done with it. */
+	uint64_t apply_ns, end_ns;
+	bool haunts; /* late runs: core has its end */
+	TAILQ_ENTRY(cmd_rec) live;
 	bool ua; /* answered by a unit attention */
 };
 
 void nexus_init(struct nexus *n, struct world *w, unsigned id);
+/* The process is killed: no path object, and nobody knows of its condition. */
+void nexus_killed(struct nexus *n);
 /* Write a cell through @n; @data NULL: zeroes. */
 void array_write(struct array *a, const struct nexus *n, uint32_t c, const uint8_t *data, bool fua);
 /* A flush through @n takes effect. */

@@ -148,11 +148,24 @@ static size_t op_bytes(const struct op *op)
 
 static void op_done(struct req *r);
 
+static void op_fill(struct op *op)
+{
+	uint64_t seed = op_world(op)->seed;
+
+	if (op->kind == REQ_WRITE)
+		for (uint32_t c = op->c0; c < op->c1; c++)
+			cell_fill(seed, op->wid, c,
+				  (uint8_t *)op->req->data + op->head_skip + (size_t)(c - op->c0) * CELL_BYTES);
+	else if (op->kind == REQ_READ)
+		memset(op->req->data, 0xdb, op_bytes(op));
+}
+
 static void op_begin(struct op *op)
 {
 	struct world *w = op_world(op);
 
 	op->sends = op->max_tries = op->others = op->once = 0;
+	op->sent_before = false;
 	op->again = op->sent_main = op->other_all = op->enospc = op->unsupported = op->canceled = op->haunted = false;
 	op->begin = w->oracle.tick;
 	op->state = OP_OUT;
@@ -167,12 +180,20 @@ static void op_begin(struct op *op)
 	}
 	op->begin = world_tick(w);
 	op->begin_ns = world_now_ns(w);
-	if (op->kind == REQ_WRITE)
-		for (uint32_t c = op->c0; c < op->c1; c++)
-			cell_fill(w->seed, op->wid, c,
-				  (uint8_t *)op->req->data + op->head_skip + (size_t)(c - op->c0) * CELL_BYTES);
-	else if (op->kind == REQ_READ)
-		memset(op->req->data, 0xdb, op_bytes(op));
+	op_fill(op);
+}
+
+/* A write that nobody has answered, as it was: to the oracle it is still the same. */
+static void op_begin_again(struct op *op)
+{
+	op->resend = false;
+	op->sent_before |= op->sent_main;
+	op->sends = op->max_tries = op->others = op->once = 0;
+	op->sent_main = op->other_all = op->enospc = op->unsupported = false;
+	op->haunted |= op->sent_before;
+	op->begin_ns = world_now_ns(op_world(op));
+	op->state = OP_OUT;
+	op_fill(op);
 }
 
 static void op_submit(struct op *op)
@@ -180,7 +201,10 @@ static void op_submit(struct op *op)
 	struct world *w = op_world(op);
 	struct req *r = op->req;
 
-	op_begin(op);
+	if (op->resend)
+		op_begin_again(op);
+	else
+		op_begin(op);
 	r->op = op->kind;
 	r->flags = op->flags;
 	r->lba = op->lba;
@@ -371,7 +395,7 @@ static void check_status(struct world *w, const struct op *op)
 
 static void check_write_end(struct world *w, const struct op *op, int err)
 {
-	enum wr_status status = err ? (op->sent_main ? WR_UNKNOWN : WR_CANCELED) : WR_OK;
+	enum wr_status status = err ? (op->sent_main || op->sent_before ? WR_UNKNOWN : WR_CANCELED) : WR_OK;
 
 	if (status == WR_UNKNOWN && op->haunted)
 		status = WR_HAUNTED;
@@ -443,6 +467,71 @@ static void op_done(struct req *r)
 		op_put(op);
 }
 
+/* --- the other side is killed --------------------------------------------------------------- */
+
+/* A write without an answer that nobody will send again. */
+static void op_drop(struct op *op)
+{
+	struct world *w = op_world(op);
+	bool sent = op->sent_main || op->sent_before;
+
+	oracle_write_end(&w->oracle, op->wid, sent ? WR_HAUNTED : WR_CANCELED, false);
+	op->resend = false;
+	op->state = OP_IDLE;
+	w->clients.nout--;
+	w->clients.nanswered++;
+}
+
+static void op_killed(struct op *op, unsigned resend_pct)
+{
+	struct clients *cs = &op_world(op)->clients;
+
+	op->req = NULL;
+	loop_timer_init(&op->timer, op_timer);
+	loop_timer_init(&op->cancel_timer, op_cancel_due);
+	op->waiter = (struct lun_waiter){ .fn = op_room };
+	if (op->state == OP_WAITING && !op->resend) {
+		cs->nstarted--;
+	} else if (op->state == OP_OUT && !op_is_write(op)) {
+		cs->nstarted--;
+		cs->nout--;
+	} else if (op->resend || op->state == OP_OUT) {
+		/* A client that had gone before does not come back for it. */
+		if (!op->canceled && draw_pct(&op->client->prng, resend_pct)) {
+			op->state = OP_OUT;
+			op->resend = true;
+			return;
+		}
+		op_drop(op);
+	}
+	op->state = OP_IDLE;
+}
+
+void clients_killed(struct clients *cs)
+{
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
+		unsigned resend_pct = draw_pct(&cs->client[i].prng, 80) ? 90 : 0;
+
+		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
+			op_killed(&cs->client[i].ops[k], resend_pct);
+	}
+}
+
+void clients_reconnect(struct clients *cs)
+{
+	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
+		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
+			struct op *op = &cs->client[i].ops[k];
+
+			if (!op->resend) {
+				op_think(op);
+			} else if (!op_try(op)) {
+				op->state = OP_WAITING;
+				lun_wait_room(cs->w->lun, &op->waiter);
+			}
+		}
+}
+
 /* --- all of them ------------------------------------------------------------------------- */
 
 void clients_init(struct clients *cs, struct world *w)
@@ -493,6 +582,8 @@ void clients_quiet(struct clients *cs)
 				continue;
 			lun_wait_cancel(cs->w->lun, &op->waiter);
 			op->state = OP_IDLE;
+			if (op->resend)
+				op_drop(op);
 		}
 }
 

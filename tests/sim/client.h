@@ -49,6 +49,8 @@ struct op {
 	bool enospc, unsupported;
 	uint64_t sum; /* of what was read, as it was answered */
 	bool haunted; /* nobody knows the end of one of them */
+	bool resend;	  /* its process was killed: the same once more */
+	bool sent_before; /* one that was killed has sent it */
 	bool again; /* it failed and shall be tried again */
 };
 
@@ -77,6 +79,10 @@ void clients_start(struct clients *cs);
 /* Nothing new is asked for; what waits for room is given up. */
 void clients_quiet(struct clients *cs);
 void clients_read_back(struct clients *cs);
+/* The process is killed: what was not answered never will be. */
+void clients_killed(struct clients *cs);
+/* They have another one: most writes are sent again. */
+void clients_reconnect(struct clients *cs);
 /* No request is out or kept, nobody is about to ask. */
 bool clients_idle(const struct clients *cs);
 /* Begin of the oldest request that is out, TICK_NEVER if none is. */

@@ -307,6 +307,8 @@ static struct cmd_rec *rec_get(struct nexus *n, const struct cmd *cmd)
 	rec->lba = cmd->lba;
 	rec->nexus = n;
 	rec->serial = ++a->ncmds;
+	rec->haunts = false;
+	TAILQ_INSERT_TAIL(&a->live, rec, live);
 	rec->effect_blocks = cmd->nblocks;
 	rec->applied = rec->ua = false;
 	return rec;
@@ -345,6 +347,7 @@ void nexus_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_fa
 		return;
 	}
 	check_attempts(n, cmd);
+	killer_point(n->w, KILL_UNSENT);
 	rec = rec_get(n, cmd);
 	f->end_ns = draw_latency(n);
 	f->apply_ns = prng_below(&n->cmds, f->end_ns + 1);
@@ -355,6 +358,8 @@ void nexus_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_fa
 		f->apply_ns = prng_below(&n->cmds, LOST_NS + 1);
 	fate_flush(cmd, rec, &f->outcome);
 	cmd->drv = rec;
+	rec->apply_ns = world_now_ns(n->w) + f->apply_ns;
+	rec->end_ns = world_now_ns(n->w) + f->end_ns;
 	a->inflight++;
 	a->inflight_max = MAX(a->inflight_max, a->inflight);
 	n->inflight++;
@@ -362,6 +367,7 @@ void nexus_fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_fa
 	n->inflight_max = MAX(n->inflight_max, n->inflight);
 	world_trace(n->w, WE_CMD, (uint64_t)n->id << 32 | rec->serial, (uint64_t)cmd->op << 32 | cmd->flags,
 		    cmd->lba, (uint64_t)cmd->nsegs << 32 | cmd->nblocks);
+	killer_point(n->w, KILL_SENT);
 }
 
 /* --- what it does ----------------------------------------------------------------------- */
@@ -523,6 +529,7 @@ static void rec_free(struct cmd_rec *rec)
 {
 	struct array *a = &rec->nexus->w->array;
 
+	TAILQ_REMOVE(&a->live, rec, live);
 	rec->next = a->recs;
 	a->recs = rec;
 }
@@ -546,9 +553,52 @@ static bool rec_haunts(struct nexus *n, struct cmd_rec *rec, const struct outcom
 		return false;
 	if (!(o->flags & VF_GHOST) || rec->applied || !draw_pct(&n->cmds, 50))
 		return false;
+	rec->haunts = true;
 	loop_timer_init(&rec->late, ghost_lands);
 	loop_timer_in(n->w->loop, &rec->late, prng_below(&n->cmds, within));
 	return true;
+}
+
+static bool rec_is_write(const struct cmd_rec *rec)
+{
+	return rec->op == CMD_WRITE || rec->op == CMD_WRITE_ZEROES || rec->op == CMD_DISCARD;
+}
+
+/* Nobody hears of its end; that may be as it would have been, or unknown, and then it lands later. */
+static uint64_t rec_orphan(struct cmd_rec *rec, struct prng *r)
+{
+	struct nexus *n = rec->nexus;
+	uint64_t now_ns = world_now_ns(n->w), end_ns = rec->end_ns + n->w->cfg.par.ghost_time_ns;
+
+	if (rec->haunts)
+		return rec->late.due_ns;
+	n->old_end_ns = MAX(n->old_end_ns, rec->end_ns);
+	if (!rec_is_write(rec) || rec->applied || !rec->effect_blocks)
+		return NS_NEVER;
+	if (draw_pct(r, 60))
+		return MAX(rec->apply_ns, now_ns);
+	return now_ns + prng_below(r, end_ns - now_ns);
+}
+
+/* The loop has forgotten its timers. */
+void array_killed(struct array *a, struct prng *r)
+{
+	struct cmd_rec *rec, *next;
+
+	a->inflight = 0;
+	for (unsigned i = 0; i < a->w->cfg.npaths; i++)
+		nexus_killed(&a->nexus[i]);
+	TAILQ_FOREACH_SAFE (rec, &a->live, live, next) {
+		uint64_t due_ns = rec_orphan(rec, r);
+
+		if (due_ns == NS_NEVER) {
+			rec_free(rec);
+			continue;
+		}
+		rec->haunts = true;
+		loop_timer_init(&rec->late, ghost_lands);
+		loop_timer_at(a->w->loop, &rec->late, due_ns);
+	}
 }
 
 void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)

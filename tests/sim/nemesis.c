@@ -7,6 +7,7 @@
 #include "base/units.h"
 
 #include <assert.h>
+#include <string.h>
 
 static struct nexus *nexus_of(struct nemesis *ne, unsigned i)
 {
@@ -225,16 +226,35 @@ static void nemesis_deed(struct loop_timer *t)
 	loop_timer_in(ne->w->loop, t, cfg->nemesis_ns / 2 + prng_below(&ne->prng, cfg->nemesis_ns));
 }
 
+static void nemesis_init_timers(struct nemesis *ne)
+{
+	loop_timer_init(&ne->deed, nemesis_deed);
+	loop_timer_init(&ne->hog_timer, hog_end);
+	for (unsigned i = 0; i < ne->w->cfg.npaths; i++)
+		loop_timer_init(&nexus_of(ne, i)->undo, nemesis_undo);
+}
+
 void nemesis_init(struct nemesis *ne, struct world *w)
 {
 	*ne = (struct nemesis){ .w = w };
 	prng_init(&ne->prng, w->seed, ENT_NEMESIS);
-	loop_timer_init(&ne->deed, nemesis_deed);
-	loop_timer_init(&ne->hog_timer, hog_end);
-	for (unsigned i = 0; i < w->cfg.npaths; i++)
-		loop_timer_init(&nexus_of(ne, i)->undo, nemesis_undo);
+	nemesis_init_timers(ne);
 	for (int f = SF_CMD_NR; f < SF_NR; f++)
 		ne->total += w->cfg.rate[f];
+}
+
+void nemesis_killed(struct nemesis *ne)
+{
+	memset(ne->hogs, 0, sizeof(ne->hogs));
+	ne->provoked = false;
+	nemesis_init_timers(ne);
+}
+
+void nemesis_resume(struct nemesis *ne)
+{
+	for (unsigned i = 0; i < ne->w->cfg.npaths; i++)
+		loop_timer_in(ne->w->loop, &nexus_of(ne, i)->undo, draw(&ne->prng, 1, 3000) * NS_PER_MS);
+	nemesis_start(ne);
 }
 
 void nemesis_start(struct nemesis *ne)

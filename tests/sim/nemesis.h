@@ -28,6 +28,9 @@ void nemesis_start(struct nemesis *ne);
 void nemesis_provoke(struct nemesis *ne);
 /* All faults end. @only: index of the one path that heals, -1: all. */
 void nemesis_heal(struct nemesis *ne, int only);
+/* The process is killed, and has a successor: paths are as they were, and heal. */
+void nemesis_killed(struct nemesis *ne);
+void nemesis_resume(struct nemesis *ne);
 /* No timer runs any more. */
 void nemesis_end(struct nemesis *ne);
 

@@ -106,6 +106,20 @@ static const struct sim_model_ops nexus_ops = {
 	.released = nexus_released,
 };
 
+void nexus_killed(struct nexus *n)
+{
+	if (n->sp)
+		sim_path_vanish(n->sp);
+	array_spill(&n->w->array, n);
+	n->sp = NULL;
+	n->seen_state = PATH_FOUND;
+	n->keeps_cache = n->blamed = false;
+	n->removing = n->admin_failed = n->told_valid = false;
+	n->inflight = n->streak = 0;
+	/* A new process knows its LUN by the first path; drivers tell by the configured WWID. */
+	n->other_lun = n->other_size = false;
+}
+
 void nexus_init(struct nexus *n, struct world *w, unsigned id)
 {
 	*n = (struct nexus){ .w = w, .id = id, .cfg = &w->cfg.path[id] };
@@ -126,6 +140,7 @@ bool nexus_add(struct nexus *n)
 	assert(r == 0);
 	n->sp->path.host = n->cfg->host;
 	n->sp->path.numa_node = (int)(n->id % 3) - 1;
+	n->sp->path.dev_id = n->id + 1;
 	n->good = n->streak = 0;
 	nexus_doubt(n, "it was added", false);
 	r = lun_add_path(n->w->lun, &n->sp->path);

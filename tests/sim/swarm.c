@@ -199,6 +199,19 @@ static void draw_faults(struct swarm *s, struct prng *r)
 	s->crash = draw_pct(r, 50);
 }
 
+static void draw_kills(struct swarm *s, struct prng *r)
+{
+	if (draw_pct(r, 20))
+		s->nkills = (unsigned)draw(r, 1, 3);
+	/* What the one has left and the next one writes meet more often in few blocks. */
+	if (s->nkills && draw_pct(r, 50)) {
+		s->weight[REQ_WRITE] += 60;
+		s->hot_blocks = draw(r, 1, 8);
+		s->hot_pct = 90;
+		s->rate[SF_LOST_CMD] = (uint32_t)draw(r, 20, 100);
+	}
+}
+
 void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops)
 {
 	struct prng r;
@@ -212,6 +225,7 @@ void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops)
 	draw_paths(s, &r);
 	draw_clients(s, &r, nops);
 	draw_faults(s, &r);
+	draw_kills(s, &r);
 }
 
 void swarm_print(const struct swarm *s)
@@ -239,6 +253,8 @@ void swarm_print(const struct swarm *s)
 			printf(" %s/%u", sim_fault_name((enum sim_fault)f), s->rate[f]);
 	printf("; nemesis every %llu ms; %u bad blocks%s%s", (unsigned long long)(s->nemesis_ns / NS_PER_MS),
 	       s->nbad, s->heal_one ? "; one path heals" : "", s->crash ? "; power loss" : "");
+	if (s->nkills)
+		printf("; killed %u times", s->nkills);
 	if (s->stop_at)
 		printf("; stop after %u operations", s->stop_at);
 	printf("\n");

@@ -21,6 +21,7 @@ enum sim_entity {
 	ENT_NEMESIS,
 	ENT_POWER,
 	ENT_MEDIUM,
+	ENT_KILLER,
 	ENT_CLIENT = 100, /* + client */
 	ENT_CMDS = 200,	  /* + path: fates of commands */
 	ENT_CHECKS = 300, /* + path */
@@ -95,6 +96,7 @@ struct swarm {
 	unsigned stop_at;     /* lun_stop() in mid load after so many operations, 0: not */
 	uint64_t stop_grace_ns;
 	bool heal_one; /* at the end only one path is good */
+	unsigned nkills; /* times that the process is killed in mid load */
 	bool crash;    /* power loss before the orderly end */
 };
 

@@ -57,6 +57,9 @@ static void print_event(const struct world *w, enum world_event ev, uint64_t a, 
 	case WE_LUN:
 		printf("   LUN: %s\n", lun_state_name((enum lun_state)a));
 		return;
+	case WE_KILL:
+		printf("   process %llu %s\n", (ull)a, b ? "is killed" : "starts");
+		return;
 	case WE_PHASE:
 		printf("-- %s\n", phases[a]);
 		return;

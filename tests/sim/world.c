@@ -79,8 +79,11 @@ static void check_dark(struct world *w)
 
 void world_poll_lun(struct world *w)
 {
-	enum lun_state now = lun_get_state(w->lun);
+	enum lun_state now;
 
+	if (!w->lun)
+		return;
+	now = lun_get_state(w->lun);
 	if (now == LUN_FAILING)
 		w->failing_tick = w->oracle.tick;
 	if (now != w->lun_state) {
@@ -133,9 +136,11 @@ static void world_print_state(struct world *w)
 /* One step, and all that holds after each. False: nothing will ever happen again. */
 static bool world_step(struct world *w)
 {
-	bool more = loop_sim_step(w->loop);
+	bool more = killer_step(&w->killer);
 
 	w->steps++;
+	if (!w->lun)
+		return true;
 	world_poll_lun(w);
 	/* Core acts on the end of a command in the step after: only then does it count. */
 	if (w->good_before && w->lun_state == LUN_UP)
@@ -178,6 +183,8 @@ static bool load_is_over(struct world *w)
 {
 	if (w->stop_asked)
 		return true;
+	if (w->killer.away)
+		return false;
 	return world_now_ns(w) - w->start_ns >= LOAD_NS ||
 	       (w->clients.nanswered >= w->opt->nops && clients_idle(&w->clients));
 }
@@ -302,12 +309,25 @@ static void world_live(struct world *w)
 	world_end(w, clean);
 }
 
+void world_new_lun(struct world *w, const struct lun_params *par)
+{
+	struct lun_params p = *par;
+	int r;
+
+	p.slots = w->killer.slots;
+	p.slots_block_bytes = w->cfg.block_bytes;
+	r = lun_new(w->loop, &p, &w->lun);
+	assert(r == 0);
+	loop_timer_init(&w->stop_timer, stop_due);
+	w->lun_state = LUN_STARTING;
+	w->dark_since_ns = w->unproven_since_ns = 0;
+	w->good_ended = w->good_before = false;
+}
+
 /* --- making and ending the world ------------------------------------------------------------ */
 
 static void world_init(struct world *w, uint64_t seed, const struct world_options *opt)
 {
-	int r;
-
 	*w = (struct world){ .seed = seed, .opt = opt, .start_ns = 1000 * NS_PER_SEC };
 	swarm_draw(&w->cfg, seed, opt->nops);
 	if (opt->trace)
@@ -318,9 +338,8 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 		fault_arm((enum fault_site)opt->plant, 1 + (prng_mix(seed) & 1) * (prng_mix(seed) % 20), 0);
 	w->loop = loop_sim_new(w->start_ns);
 	assert(w->loop);
-	r = lun_new(w->loop, &w->cfg.par, &w->lun);
-	assert(r == 0);
-	loop_timer_init(&w->stop_timer, stop_due);
+	killer_init(&w->killer, w);
+	world_new_lun(w, &w->cfg.par);
 	array_init(&w->array, w);
 	oracle_init(&w->oracle, w, w->array.ncells);
 	clients_init(&w->clients, w);
@@ -332,6 +351,7 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 static void world_fini(struct world *w)
 {
 	lun_free(w->lun);
+	killer_fini(&w->killer);
 	loop_free(w->loop);
 	clients_fini(&w->clients);
 	oracle_fini(&w->oracle);

@@ -8,6 +8,7 @@
 
 #include "array.h"
 #include "client.h"
+#include "killer.h"
 #include "nemesis.h"
 #include "oracle.h"
 #include "swarm.h"
@@ -39,11 +40,12 @@ struct world {
 	uint64_t seed, start_ns;
 	struct swarm cfg;
 	struct loop *loop;
-	struct lun *lun;
+	struct lun *lun; /* NULL: the process was killed, and has no successor yet */
 	struct array array;
 	struct oracle oracle;
 	struct clients clients;
 	struct nemesis nemesis;
+	struct killer killer;
 
 	enum world_phase phase;
 	uint64_t steps, hash;
@@ -60,7 +62,7 @@ struct world {
 /* What is hashed and, with --trace, printed. */
 enum world_event {
 	WE_SUBMIT, WE_DONE, WE_CANCEL, WE_CMD, WE_REFUSE, WE_APPLY, WE_END, WE_CHECK, WE_NEMESIS, WE_LUN,
-	WE_PHASE, WE_POWER, WE_NR
+	WE_PHASE, WE_POWER, WE_KILL, WE_NR
 };
 void world_trace(struct world *w, enum world_event ev, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 /* An oracle has fired: prints what, the seed and the command that replays it; ends the process. */
@@ -78,6 +80,9 @@ static inline uint64_t world_now_ns(const struct world *w)
 }
 /* Look at the LUN's state now: its moves are checked against the no-path policy. */
 void world_poll_lun(struct world *w);
+
+/* A new LUN, without paths yet. */
+void world_new_lun(struct world *w, const struct lun_params *par);
 
 void world_stop(struct world *w, uint64_t grace_ns);
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* killer.c - see killer.h. */
+#include "killer.h"
+
+#include "world.h"
+
+#include "base/units.h"
+#include "core/ledger.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* The longest that the model's kernel keeps a command: see LOST_NS in fate.c. */
+#define COMMAND_NS (30 * NS_PER_SEC)
+#define LOOK_NS (250 * NS_PER_MS)
+
+static void killer_arm(struct killer *k)
+{
+	const struct world *w = k->w;
+
+	k->after = w->clients.nanswered + (unsigned)draw(&k->prng, 0, w->opt->nops / 2);
+	/* The moment between the slot and the command is the one that counts. */
+	k->point = (enum kill_point)MIN(draw(&k->prng, 0, KILL_NR), (uint64_t)KILL_SENT);
+	k->skip = (unsigned)draw(&k->prng, 0, 40);
+}
+
+static bool killer_strikes(struct killer *k, enum kill_point point)
+{
+	const struct world *w = k->w;
+
+	if (!k->left || k->away || point != k->point || w->phase != WP_LOAD || w->stop_asked ||
+	    loop_timer_running(&w->stop_timer) || w->clients.nanswered < k->after)
+		return false;
+	return k->skip-- == 0;
+}
+
+void killer_point(struct world *w, enum kill_point point)
+{
+	if (killer_strikes(&w->killer, point))
+		longjmp(w->killer.env, 1);
+}
+
+/* --- the next process --------------------------------------------------------------------- */
+
+/* What sysfs would say, at the first moment. */
+static uint64_t ghost_until(void *arg, const struct ledger_slot *slot, uint64_t now_ns)
+{
+	const struct killer *k = arg;
+	uint64_t until = k->killed_ns;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t dev_id = slot->path[i];
+
+		if (!dev_id)
+			continue;
+		if (dev_id > SIM_PATHS_MAX)
+			return NS_NEVER;
+		until = MAX(until, k->w->array.nexus[dev_id - 1].old_end_ns);
+	}
+	return until > now_ns ? NS_NEVER : until + k->w->cfg.par.ghost_time_ns;
+}
+
+static void killer_look(struct loop_timer *t)
+{
+	struct killer *k = container_of(t, struct killer, timer);
+
+	lun_shorten_ghosts(k->w->lun, ghost_until, k);
+	if (lun_ghosts_of_others(k->w->lun))
+		loop_timer_in(k->w->loop, t, LOOK_NS);
+}
+
+static void killer_is_up(struct loop_timer *t)
+{
+	struct killer *k = container_of(t, struct killer, timer);
+	struct world *w = k->w;
+
+	if (lun_get_state(w->lun) != LUN_UP) {
+		loop_timer_in(w->loop, t, 10 * NS_PER_MS);
+		return;
+	}
+	k->away = false;
+	clients_reconnect(&w->clients);
+	t->fn = killer_look;
+	killer_look(t);
+}
+
+static void killer_start(struct loop_timer *t)
+{
+	struct killer *k = container_of(t, struct killer, timer);
+	struct world *w = k->w;
+	struct lun_params par = w->cfg.par;
+
+	world_trace(w, WE_KILL, ++k->process, 0, 0, 0);
+	par.restored_ghost_ns = COMMAND_NS + par.ghost_time_ns;
+	world_new_lun(w, &par);
+	for (unsigned i = 0; i < w->cfg.npaths; i++)
+		nexus_add(&w->array.nexus[i]);
+	nemesis_resume(&w->nemesis);
+	killer_arm(k);
+	t->fn = killer_is_up;
+	loop_timer_in(w->loop, t, 10 * NS_PER_MS);
+}
+
+/* --- death ---------------------------------------------------------------------------------- */
+
+static void killer_kill(struct killer *k)
+{
+	struct world *w = k->w;
+
+	world_trace(w, WE_KILL, k->process, 1, 0, 0);
+	k->left--;
+	k->away = true;
+	k->killed_ns = world_now_ns(w);
+	lun_vanish(w->lun);
+	w->lun = NULL;
+	loop_sim_forget(w->loop);
+	array_killed(&w->array, &k->prng);
+	nemesis_killed(&w->nemesis);
+	clients_killed(&w->clients);
+	loop_timer_init(&w->stop_timer, NULL);
+	loop_timer_init(&k->timer, killer_start);
+	loop_timer_in(w->loop, &k->timer, draw(&k->prng, 100, draw_pct(&k->prng, 70) ? 1000 : 40000) * NS_PER_MS);
+}
+
+bool killer_step(struct killer *k)
+{
+	bool more;
+
+	if (setjmp(k->env)) {
+		killer_kill(k);
+		return true;
+	}
+	more = loop_sim_step(k->w->loop);
+	if (!killer_strikes(k, KILL_STEP))
+		return more;
+	killer_kill(k);
+	return true;
+}
+
+void killer_init(struct killer *k, struct world *w)
+{
+	unsigned nslots = ledger_slots(w->cfg.par.max_reqs, w->cfg.par.max_ghosts);
+
+	*k = (struct killer){ .w = w, .left = w->cfg.nkills };
+	prng_init(&k->prng, w->seed, ENT_KILLER);
+	k->slots = calloc(nslots, sizeof(*k->slots));
+	assert(k->slots);
+	loop_timer_init(&k->timer, killer_start);
+	killer_arm(k);
+}
+
+void killer_fini(struct killer *k)
+{
+	free(k->slots);
+}
