@@ -313,12 +313,13 @@ tcm_load()
 	done
 	lun_identify "${paths[0]}"
 }
-# tcm_dm_load PORTS [SIZE_MB]: each port over a device-mapper device of its own, all of them over one loop device, so
-# that a single path can be made slow, broken or deaf: tcm_dm_table, tcm_dm_hang, tcm_dm_resume.
+# tcm_dm_load PORTS [SIZE_MB [LUNS]]: each port over a device-mapper device of its own, all of them over one loop device,
+# so that a single path can be made slow, broken or deaf: tcm_dm_table, tcm_dm_hang, tcm_dm_resume. With LUNS, ports are
+# in turn those of so many LUNs (with the same blocks); paths[] has them all, wwid is that of the first.
 tcm_loop_dev=
 tcm_dm_load()
 {
-	local n=$1 mb=${2:-64} i
+	local n=$1 mb=${2:-64} luns=${3:-1} i serial
 	tcm_modules && modprobe -a loop dm-mod dm-delay target_core_iblock || return
 	truncate -s "${mb}M" $work/tcm.img && tcm_loop_dev=$(losetup -f --show $work/tcm.img) || return
 	paths=()
@@ -326,7 +327,8 @@ tcm_dm_load()
 		# Without udevd nobody else makes the nodes.
 		dmsetup create "path$i" --noudevsync --table "0 $((mb * 2048)) linear $tcm_loop_dev 0" || return
 		dmsetup mknodes "path$i"
-		tcm_store iblock "lun$i" lunmuxtest "udev_path=/dev/mapper/path$i" || return
+		serial=lunmuxtest$((i % luns))
+		tcm_store iblock "lun$i" "${serial%0}" "udev_path=/dev/mapper/path$i" || return
 		tcm_port "${tcm_stores[i]}" $i || return
 	done
 	lun_identify "${paths[0]}"
