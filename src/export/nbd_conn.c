@@ -14,6 +14,8 @@
  *   closing       -      -      -      -      -      -      -      -      -      -      -     closing dead
  *   dead          -      -      -      -      -      -      -      -      -      -      -      -      -
  *
+ * The kernel's connection (nbd_server_attach()) begins in request.
+ *
  * Input: one receive a turn into rbuf, which takes many requests; a large
  * payload goes straight into its request, with a little of what follows.  The
  * socket is watched as long as rbuf has room, also while requests wait: so the
@@ -33,6 +35,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -153,6 +156,8 @@ static void bury(struct nbd_conn *c)
 	TAILQ_FOREACH(slot, &c->at_lun, lun)
 		io_abandon(&slot->io);
 	nbd_server_conn_dead(c);
+	if (c->gone)
+		c->gone(c->gone_arg, c->bye);
 }
 
 static void leave(struct nbd_conn *c, enum nbd_state from)
@@ -542,7 +547,7 @@ static void nbd_conn_stalled(struct loop_timer *t)
 
 /* --- making one --------------------------------------------------------------------- */
 
-struct nbd_conn *nbd_conn_new(struct nbd_server *s, int fd)
+static struct nbd_conn *conn_alloc(struct nbd_server *s, int fd)
 {
 	struct nbd_conn *c = calloc(1, sizeof(*c));
 
@@ -562,9 +567,6 @@ struct nbd_conn *nbd_conn_new(struct nbd_server *s, int fd)
 	loop_task_init(&c->output, LOOP_FLUSH, conn_output_task);
 	loop_timer_init(&c->handshake, handshake_over);
 	loop_timer_init(&c->stall, nbd_conn_stalled);
-	loop_timer_in(s->loop, &c->handshake, s->conf.handshake_ns);
-	nbd_hs_greet(c);
-	conn_watch(c);
 	return c;
 fail:
 	close(fd);
@@ -572,6 +574,33 @@ fail:
 		free(c->rbuf);
 	free(c);
 	return NULL;
+}
+
+struct nbd_conn *nbd_conn_new(struct nbd_server *s, int fd)
+{
+	struct nbd_conn *c = conn_alloc(s, fd);
+
+	if (!c)
+		return NULL;
+	loop_timer_in(s->loop, &c->handshake, s->conf.handshake_ns);
+	nbd_hs_greet(c);
+	conn_watch(c);
+	return c;
+}
+
+struct nbd_conn *nbd_conn_new_attached(struct nbd_server *s, int fd, const char *peer)
+{
+	struct nbd_conn *c = conn_alloc(s, fd);
+
+	if (!c)
+		return NULL;
+	snprintf(c->peer, sizeof(c->peer), "%s", peer);
+	/* The device may have been set up by a predecessor, when the LUN could more, or less: all
+	 * commands are taken, and the LUN says what it can do. */
+	c->tx_flags = nbd_server_kernel_flags(s) | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES;
+	c->state = NBD_S_REQUEST;
+	conn_watch(c);
+	return c;
 }
 
 void nbd_conn_free(struct nbd_conn *c)

@@ -150,6 +150,11 @@ struct nbd_conn {
 	uint64_t in_since_ns, out_since_ns;
 	uint64_t win_in, win_out;
 
+	/* attached: see nbd_server_attach() */
+	void (*gone)(void *arg, bool bye);
+	void *gone_arg;
+	bool bye; /* DISC has come */
+
 	/* statistics */
 	uint64_t requests, errors, bytes_read, bytes_written, unaligned;
 	bool advised;
@@ -211,6 +216,8 @@ int nbd_listen_open(struct nbd_server *s);
 void nbd_listen_watch(struct nbd_server *s, bool on);
 void nbd_listen_close(struct nbd_server *s);
 void nbd_peer_name(int fd, char *buf, size_t size);
+/* A send buffer that takes what one turn can gather. */
+void nbd_tune_client(int fd);
 /* The sooner retry after accept() ran out of something. */
 void nbd_accept_again(struct loop_timer *t);
 
@@ -220,6 +227,8 @@ extern const char *const nbd_state_names[NBD_S_NR];
 
 /* Takes @fd. NULL: out of memory, @fd is closed. */
 struct nbd_conn *nbd_conn_new(struct nbd_server *s, int fd);
+/* The same without a handshake: requests are due at once. */
+struct nbd_conn *nbd_conn_new_attached(struct nbd_server *s, int fd, const char *peer);
 /* Dead and without requests only. */
 void nbd_conn_free(struct nbd_conn *c);
 /* The one place that moves a connection. */

@@ -58,14 +58,18 @@ void nbd_peer_name(int fd, char *buf, size_t size)
 
 /* --- accepting ---------------------------------------------------------------------------- */
 
-static void tune_client(int fd, int family)
+/* All of these only make it better; without them it works. */
+void nbd_tune_client(int fd)
 {
-	int one = 1, bytes = SEND_BUFFER_BYTES;
+	int bytes = SEND_BUFFER_BYTES;
 
-	/* All of these only make it better; without them it works. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	if (family == AF_UNIX)
-		return;
+}
+
+static void tune_tcp(int fd)
+{
+	int one = 1;
+
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
@@ -79,7 +83,9 @@ static bool accept_one(struct nbd_listener *lis)
 	int fd = accept4(lis->fd.fd, &a.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
-		tune_client(fd, a.sa.sa_family);
+		nbd_tune_client(fd);
+		if (a.sa.sa_family != AF_UNIX)
+			tune_tcp(fd);
 		(void)nbd_server_add(s, fd); /* a refusal has been counted and logged */
 		return true;
 	}

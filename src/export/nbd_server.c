@@ -60,8 +60,9 @@ static void set_shares(struct nbd_server *s)
 {
 	const struct lun_params *p = lun_params(s->lun);
 
-	s->own_bytes_max = p->buffer_bytes / 4 / s->conf.max_conns;
-	s->own_reqs_max = MAX(p->max_reqs / 4 / s->conf.max_conns, 1u);
+	/* One more: the kernel's, which max_conns does not count. */
+	s->own_bytes_max = p->buffer_bytes / 4 / (s->conf.max_conns + 1);
+	s->own_reqs_max = MAX(p->max_reqs / 4 / (s->conf.max_conns + 1), 1u);
 	s->common_bytes_max = p->buffer_bytes / 8 * 5;
 	s->common_reqs_max = MAX(p->max_reqs / 8 * 5, 1u);
 }
@@ -202,28 +203,26 @@ uint16_t nbd_server_flags(const struct nbd_server *s, bool structured)
 	return (uint16_t)flags;
 }
 
-int nbd_server_add(struct nbd_server *s, int fd)
+static int server_open(const struct nbd_server *s)
 {
-	struct nbd_conn *c;
-	int r = 0;
-
 	if (s->state != NBD_SRV_UP)
-		r = -ESHUTDOWN;
-	else if (!s->ready)
-		r = -EAGAIN;
-	/* Dead ones are few (each has a request at the LUN), but a storm of reconnections to a
-	 * LUN that hangs must end somewhere. */
-	else if (s->nclients >= s->conf.max_conns || s->ndead >= 4 * s->conf.max_conns)
-		r = -ENOSPC;
-	if (r < 0) {
-		s->stats.refused++;
-		if (r == -ENOSPC)
-			nbd_noise(s, LOG_L_WARN, "nbd: client refused: %u are connected, the most "
-				  "that max_connections allows", s->nclients);
-		close(fd);
-		return r;
-	}
-	c = nbd_conn_new(s, fd);
+		return -ESHUTDOWN;
+	return s->ready ? 0 : -EAGAIN;
+}
+
+static int server_refuse(struct nbd_server *s, int fd, int r)
+{
+	s->stats.refused++;
+	if (r == -ENOSPC)
+		nbd_noise(s, LOG_L_WARN, "nbd: client refused: %u are connected, the most that "
+			  "max_connections allows", s->nclients);
+	close(fd);
+	return r;
+}
+
+/* NULL: out of memory. */
+static int server_welcome(struct nbd_server *s, struct nbd_conn *c)
+{
 	if (!c) {
 		s->stats.refused++;
 		nbd_noise(s, LOG_L_WARN, "nbd: client refused: out of memory");
@@ -233,6 +232,42 @@ int nbd_server_add(struct nbd_server *s, int fd)
 	s->nclients++;
 	TAILQ_INSERT_TAIL(&s->conns, c, link);
 	log_debug("nbd: client %llu (%s) connected", (unsigned long long)c->id, c->peer);
+	return 0;
+}
+
+int nbd_server_add(struct nbd_server *s, int fd)
+{
+	int r = server_open(s);
+
+	/* Dead ones are few (each has a request at the LUN), but a storm of reconnections to a
+	 * LUN that hangs must end somewhere. */
+	if (r == 0 && (s->nclients >= s->conf.max_conns || s->ndead >= 4 * s->conf.max_conns))
+		r = -ENOSPC;
+	if (r < 0)
+		return server_refuse(s, fd, r);
+	return server_welcome(s, nbd_conn_new(s, fd));
+}
+
+uint16_t nbd_server_kernel_flags(const struct nbd_server *s)
+{
+	return nbd_server_flags(s, false);
+}
+
+int nbd_server_attach(struct nbd_server *s, int fd, const char *peer,
+		      void (*gone)(void *arg, bool bye), void *arg)
+{
+	struct nbd_conn *c;
+	int r = server_open(s);
+
+	if (r < 0)
+		return server_refuse(s, fd, r);
+	nbd_tune_client(fd);
+	c = nbd_conn_new_attached(s, fd, peer);
+	r = server_welcome(s, c);
+	if (r < 0)
+		return r;
+	c->gone = gone;
+	c->gone_arg = arg;
 	return 0;
 }
 

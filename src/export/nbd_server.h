@@ -53,6 +53,17 @@ void nbd_server_set_limits(struct nbd_server *s, unsigned max_conns, uint64_t ha
  * -ESHUTDOWN. */
 int nbd_server_add(struct nbd_server *s, int fd);
 
+/* The kernel's flags for nbd_server_attach(), as it is to be told them over netlink. */
+uint16_t nbd_server_kernel_flags(const struct nbd_server *s);
+
+/* Serve @fd as nbd_server_add() does, but without a handshake: the other end is the kernel's nbd
+ * driver, which begins with requests. The limit of clients is not for it. @peer is its name in log
+ * and status. @gone is called once when the connection has ended, whoever ended it; @bye: the other
+ * end took its leave (DISC). It must do no more than note that. 0, or as nbd_server_add(); @gone
+ * is not called then. */
+int nbd_server_attach(struct nbd_server *s, int fd, const char *peer,
+		      void (*gone)(void *arg, bool bye), void *arg);
+
 /* Graceful: close and unlink the sockets, read nothing more, finish what is in flight, answer it,
  * close. What has not reached the LUN is not answered: the client sends it again to our
  * successor. Then conf.stopped() is called. Requests that the LUN holds for want of a path are

@@ -257,6 +257,7 @@ static bool next_request(struct nbd_conn *c)
 		return false;
 	}
 	if (get_be16(&h->type) == NBD_DISC) {
+		c->bye = true;
 		nbd_conn_event(c, NBD_E_FINISH);
 		return false;
 	}
