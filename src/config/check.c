@@ -62,6 +62,14 @@ static bool suspects_too_late(const struct lun_conf *lun)
 	return lun->suspect_after_ns >= lun->io_timeout_ns;
 }
 
+/* What a restart while there is no path would fail, the LUN would have held. */
+static bool dies_too_soon(const struct lun_conf *lun)
+{
+	return lun->export.nbd_dead_timeout_ns && lun->no_path_retry.kind == NO_PATH_RETRY &&
+	       lun->export.nbd_dead_timeout_ns <
+		       lun->no_path_retry.checks * lun->polling_interval_ns;
+}
+
 static const struct {
 	bool (*is_so)(const struct lun_conf *lun);
 	const char *a, *why_a, *b, *why_b;
@@ -72,6 +80,7 @@ static const struct {
 	{ path_is_too_deep, "path_depth", "more than", "queue_depth", "less than" },
 	{ suspects_too_late, "suspect_after", "not shorter than", "io_timeout",
 	  "not longer than" },
+	{ dies_too_soon, "nbd_dead_timeout", "shorter than", "no_path_retry", "longer than" },
 };
 
 void check_lun(struct builder *b, const struct lun_conf *lun, const struct conf_pos *set)

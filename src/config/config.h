@@ -48,6 +48,7 @@ struct tcp_conf {
 struct export_conf {
 	char *name; /* NBD export name; never NULL in a LUN (default: its alias) */
 	struct nbd_device_conf nbd_device;
+	uint64_t nbd_dead_timeout_ns; /* 0 = auto: the LUN's own times decide */
 	char *unix_path; /* NULL: RUNDIR/NAME/nbd.sock */
 	struct tcp_conf tcp;
 	char *fuse_path; /* file to mount the image on; NULL: no FUSE export */

@@ -125,6 +125,8 @@ const struct keyword keywords[KEYWORDS_NR] = {
 	{ "name", KW_EXPORT, 0, &kw_text, AT(export.name), RANGE(1, CONF_WORD_MAX) },
 	{ "nbd_device", EXPORTS, KW_UNIQUE, &kw_nbd_device, AT(export.nbd_device),
 	  RANGE(0, 65535), .def = "none" },
+	{ "nbd_dead_timeout", EXPORTS, 0, &kw_time_auto, AT(export.nbd_dead_timeout_ns),
+	  RANGE(SEC, 1440 * MINUTE), .def = "auto" },
 	{ "unix", KW_EXPORT, KW_UNIQUE, &kw_file, AT(export.unix_path),
 	  .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1 },
 	{ "tcp", KW_EXPORT, KW_UNIQUE, &kw_tcp, AT(export.tcp), RANGE(1, 65535) },

@@ -60,7 +60,7 @@ struct keyword {
 	const char *def; /* the built-in default as one would write it, NULL: none */
 };
 
-#define KEYWORDS_NR 46
+#define KEYWORDS_NR 47
 #define MAX_POLLING_NS (24 * 3600 * 1000000000ull) /* the longest max_polling_interval */
 extern const struct keyword keywords[KEYWORDS_NR];
 

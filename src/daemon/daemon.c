@@ -64,14 +64,6 @@ static void daemon_guard_memory(const struct lun_conf *lc)
 	setrlimit(RLIMIT_CORE, &no_core);
 }
 
-/* Words that the configuration takes already, and that do nothing yet. */
-static void daemon_warn_unused(const struct lun_conf *lc)
-{
-	if (lc->export.nbd_device.kind != NBD_DEVICE_NONE)
-		log_warn("nbd_device: not attached: this version does not do it by itself "
-			 "(nbd-client -unix does, see lunmuxd(8))");
-}
-
 /* --- ready ------------------------------------------------------------------------- */
 
 static void size_text(uint64_t bytes, char *buf, size_t size)
@@ -107,19 +99,31 @@ static void daemon_status(struct daemon *d)
 	notify_status(d, usable, all);
 }
 
+static void daemon_cannot_serve(struct daemon *d)
+{
+	d->exit_code = 1;
+	d->ready = true;
+	raise(SIGTERM);
+}
+
 static void daemon_ready(struct daemon *d)
 {
 	struct lun_geometry g;
 	unsigned usable, all;
 	char size[32], uri[512] = "";
+	uint64_t wait_ns;
 
 	daemon_count_paths(d, &usable, &all);
 	if (d->ready || d->stopping || usable < d->live.lc->min_paths || !lun_geometry(d->lun, &g))
 		return;
-	if (exports_start(d) < 0) {
-		d->exit_code = 1;
-		d->ready = true;
-		raise(SIGTERM);
+	if (!d->exports_started && exports_start(d) < 0) {
+		daemon_cannot_serve(d);
+		return;
+	}
+	d->exports_started = true;
+	wait_ns = attach_wait_ns(d);
+	if (wait_ns) {
+		loop_timer_in(d->loop, &d->ready_timer, wait_ns);
 		return;
 	}
 	d->ready = true;
@@ -133,6 +137,12 @@ static void daemon_ready(struct daemon *d)
 	daemon_status(d);
 	/* To open devices takes its time; that nobody has waited for. */
 	loop_lag_reset(d->loop);
+}
+
+void daemon_try_ready(struct daemon *d)
+{
+	if (d->exports_started)
+		daemon_ready(d);
 }
 
 static void daemon_ready_due(struct loop_timer *t)
@@ -168,6 +178,11 @@ static void daemon_lun_changed(struct lun_observer *o, struct lun *lun)
 	daemon_status(d);
 	if (d->ready || lun_get_state(lun) != LUN_UP)
 		return;
+	/* At once: the kernel may hold the requests of those who used our predecessor. */
+	if (attach_start(d) < 0) {
+		daemon_cannot_serve(d);
+		return;
+	}
 	if (paths_all_checked(d) || d->waited)
 		daemon_ready(d);
 	else if (!loop_timer_running(&d->ready_timer))
@@ -197,6 +212,16 @@ static void daemon_give_up(struct loop_timer *t)
 	_exit(d->exit_code);
 }
 
+static void daemon_stop_serving(void *arg)
+{
+	struct daemon *d = arg;
+
+	exports_stop(d);
+	lun_stop(d->lun, STOP_GRACE_NS);
+	loop_timer_in(d->loop, &d->exit_timer, STOP_LIMIT_NS);
+	loop_task_queue(d->loop, &d->exit_task);
+}
+
 static void daemon_stop(struct loop_signal *s, struct daemon *d)
 {
 	if (d->stopping) {
@@ -208,10 +233,8 @@ static void daemon_stop(struct loop_signal *s, struct daemon *d)
 	notify("STOPPING=1");
 	state_write(d, "stopping");
 	paths_stop(d);
-	exports_stop(d);
-	lun_stop(d->lun, STOP_GRACE_NS);
-	loop_timer_in(d->loop, &d->exit_timer, STOP_LIMIT_NS);
-	loop_task_queue(d->loop, &d->exit_task);
+	/* The kernel may ask for data before it lets go of the device. */
+	attach_stop(d, daemon_stop_serving);
 }
 
 static void daemon_on_term(struct loop_signal *s)
@@ -301,7 +324,6 @@ int daemon_run(struct daemon *d)
 	loop_signal_start(d->loop, &d->sighup, SIGHUP, daemon_on_hup);
 	signal(SIGPIPE, SIG_IGN);
 	daemon_guard_memory(d->lc);
-	daemon_warn_unused(d->lc);
 	if (daemon_start(d) < 0) {
 		/* Nothing has been served: the process ends as it is. */
 		if (d->ctl)

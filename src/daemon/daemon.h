@@ -5,6 +5,7 @@
  *   main.c     options, exit code
  *   daemon.c   life: start, ready, stop
  *   live.c     the configuration in force; reload.c what it means for paths and exports
+ *   attach.c   /dev/nbdN
  *   paths.c    finds paths, opens them, and drops those that have gone
  *   hotplug.c  when to look for them: events, timer
  *   inflight.c writes that an earlier process has left
@@ -36,6 +37,7 @@
 struct ctl_error;
 struct ctl_server;
 struct fuse_export;
+struct nbd_attach;
 struct nbd_server;
 
 /* A path that could not be opened: said once, until the words change; tried again at later scans. */
@@ -92,8 +94,10 @@ struct daemon {
 
 	struct nbd_server *nbd;
 	struct fuse_export *fuse;
+	struct nbd_attach *attach; /* NULL until it is asked for */
+	uint64_t attach_due_ns;	   /* the start waits for it no longer */
 	struct ctl_server *ctl;
-	bool ready, exports_stopping;
+	bool ready, exports_started, exports_stopping;
 	unsigned exports_running; /* that have not reported their end */
 
 	struct loop_signal sigterm, sigint, sighup;
@@ -112,6 +116,8 @@ struct daemon {
 
 /* daemon.c: runs until it is asked to stop; the exit code. */
 int daemon_run(struct daemon *d);
+/* Something that "ready" waits for may have happened. */
+void daemon_try_ready(struct daemon *d);
 
 /* reload.c: hooks of the control socket, and SIGHUP's */
 json_t *reload_now(void *daemon, struct ctl_error *err);
@@ -162,6 +168,16 @@ void exports_free(struct daemon *d);
 void exports_reconfigured(struct daemon *d);
 json_t *exports_json(void *daemon);
 void exports_uri(const struct daemon *d, char *buf, unsigned size);
+
+/* attach.c. As nbd_device says, the first time: 0, or a negative errno, logged; the geometry is known. */
+int attach_start(struct daemon *d);
+/* How long the start should still wait for the device; 0: not at all. */
+uint64_t attach_wait_ns(const struct daemon *d);
+/* Detach what nobody uses; then @stopped is called, perhaps at once. The LUN serves until then. */
+void attach_stop(struct daemon *d, void (*stopped)(void *daemon));
+/* After the server is gone. */
+void attach_free(struct daemon *d);
+json_t *attach_json(struct daemon *d);
 
 /* state.c: 0 or a negative errno, logged */
 int state_open(struct daemon *d);

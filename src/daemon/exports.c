@@ -108,6 +108,8 @@ void exports_free(struct daemon *d)
 #endif
 	nbd_server_free(d->nbd);
 	d->nbd = NULL;
+	/* Last: its connection was the server's. */
+	attach_free(d);
 }
 
 void exports_uri(const struct daemon *d, char *buf, unsigned size)
@@ -150,6 +152,8 @@ json_t *exports_json(void *arg)
 			(json_int_t)st.refused, "cut", (json_int_t)st.cut, "orphans", (int)st.orphans,
 			"clients", clients);
 	json_array_append_new(all, nbd);
+	if (d->attach)
+		json_array_append_new(all, attach_json(d));
 	if (d->fuse)
 		json_array_append_new(all, json_pack("{s:s, s:s}", "type", "fuse", "path",
 						     d->lc->export.fuse_path));

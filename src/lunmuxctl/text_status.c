@@ -161,10 +161,10 @@ static void put_group(const json_t *lun, const json_t *g, bool last, FILE *f,
 		get_bool(g, "by_hand") ? " (by hand)" : "");
 }
 
-/* "export nbd nbd+unix:///... connections=2" */
+/* "export nbd nbd+unix:///... connections=2", "export nbd-kernel /dev/nbd0 state=attached" */
 static void put_exports(const json_t *exports, FILE *f)
 {
-	char type[CELL_BYTES], where[300];
+	char type[CELL_BYTES], where[300], text[400];
 	size_t i;
 	json_t *e;
 
@@ -177,6 +177,10 @@ static void put_exports(const json_t *exports, FILE *f)
 		if (json_object_get(e, "connections"))
 			fprintf(f, " connections=%llu",
 				(unsigned long long)get_u64(e, "connections"));
+		if (get_str(e, "state", text, sizeof(text))[0])
+			fprintf(f, " state=%s", text);
+		if (get_str(e, "error", text, sizeof(text))[0])
+			fprintf(f, " (%s)", text);
 		fputc('\n', f);
 	}
 }

@@ -113,7 +113,7 @@ check_tables()
 		tr -d '`' | sort -u >"$tmp/a"
 	# What only gets a warning yet stands under "What it does not do".
 	sed -n 's/^\.It Ic \([a-z_0-9]*\) .*/\1/p' "$srcdir/man/lunmux.conf.5" |
-		grep -vx 'nbd_device\|suspect_after' | sort -u >"$tmp/b"
+		grep -vx 'suspect_after' | sort -u >"$tmp/b"
 	compare "keywords"
 	sed -n '/^## lunmuxctl/,/^## /p' "$readme" >"$tmp/section"
 	sed -n 's/^| \([0-9][0-9]*\) |.*/\1/p' "$tmp/section" | sort -u >"$tmp/a"

@@ -435,8 +435,7 @@ lunmux_conf()
 		        alias  $1
 		        ${4:-}
 		        export {
-		            nbd_device none
-		            ${5:-}
+		            ${5:-nbd_device none}
 		        }
 		    }
 		}

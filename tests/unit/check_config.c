@@ -173,7 +173,7 @@ static const char everything[] =
 	"queue_depth 200\npath_depth 32\nhost_depth 48\nelevator fifo\nread_expire 20ms\nwrite_expire 1500us\n"
 	"fifo_batch 1\nwrites_starved 0\nio_timeout 7s\nsuspect_after 250ms\nread_only yes\n"
 	"direct_io off\nflush_scope lu\nghost_time 20s\nghost_policy hold-ack\nboot_hold no\nmin_paths 2\nmax_requests 4096\nbuffer_memory 1g\nlog_level debug\n"
-	"export {\nname \"my disk\"\nnbd_device /dev/nbd3\nunix /tmp/s\ntcp [::1]:99\n"
+	"export {\nname \"my disk\"\nnbd_device /dev/nbd3\nnbd_dead_timeout 90\nunix /tmp/s\ntcp [::1]:99\n"
 	"fuse /tmp/f\nmax_connections 4\nhandshake_timeout 3\n}\n} }";
 
 START_TEST(test_every_keyword)
@@ -225,6 +225,7 @@ START_TEST(test_every_keyword)
 	ck_assert_str_eq(lun->export.name, "my disk");
 	ck_assert_int_eq(lun->export.nbd_device.kind, NBD_DEVICE_FIXED);
 	ck_assert_uint_eq(lun->export.nbd_device.index, 3);
+	ck_assert_uint_eq(lun->export.nbd_dead_timeout_ns, 90 * NS_PER_SEC);
 	ck_assert_str_eq(lun->export.unix_path, "/tmp/s");
 	ck_assert_str_eq(lun->export.tcp.host, "::1");
 	ck_assert_uint_eq(lun->export.tcp.port, 99);
@@ -544,6 +545,10 @@ static const struct bad_row {
 	  "f:4:1: max_polling_interval: shorter than polling_interval (f:3)\n" },
 	{ "defaults {\nmax_polling_interval 20\n}\n" LUN("polling_interval 30"),
 	  "f:6:1: polling_interval: longer than max_polling_interval (f:2)\n" },
+	{ LUN("export {\nnbd_dead_timeout 59\n}"),
+	  "f:4:1: nbd_dead_timeout: shorter than no_path_retry (the default)\n" },
+	{ LUN("no_path_retry 11\npolling_interval 10\nexport {\nnbd_dead_timeout 109\n}"),
+	  "f:6:1: nbd_dead_timeout: shorter than no_path_retry (f:3)\n" },
 	{ LUN("queue_depth 2000"), "f:3:1: queue_depth: more than max_requests (the default)\n" },
 	{ LUN("queue_depth 64\npath_depth 65"),
 	  "f:4:1: path_depth: more than queue_depth (f:3)\n" },
