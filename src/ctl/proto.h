@@ -51,6 +51,10 @@
  *   reload*                        {name, changed[SETTING], restart[SETTING], warnings[]};
  *                                  error "bad-config", and nothing has changed
  *
+ *   attach* [device:"/dev/nbd3"]   {name, device{}}: begun; the device is as in exports
+ *                                  (type nbd-kernel), whose "attempts" grows when it ended
+ *   detach* [force:true]           the same
+ *
  * Times end in _ns, _us or _ms, sizes in _bytes, the rest are counts. Words:
  *   state of a LUN  starting up dark failing draining stopping stopped
  *   health          ok (up, every path serves or stands by), degraded (up, but some

@@ -10,11 +10,22 @@
 #define CTL_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct ctl_error;
 struct loop;
 struct lun;
 struct ctl_server;
+
+/* The LUN as a block device of the kernel. */
+struct ctl_device_ops {
+	/* Begin to attach it, as @device ("/dev/nbd3"), or any if that is NULL; to detach it. False:
+	 * not begun, @err says why. */
+	bool (*attach)(void *arg, const char *device, struct ctl_error *err);
+	bool (*detach)(void *arg, bool force, struct ctl_error *err);
+	/* A new reference to what "exports" has of it; there is one after a beginning. */
+	json_t *(*show)(void *arg);
+};
 
 struct ctl_conf {
 	const char
@@ -29,6 +40,8 @@ struct ctl_conf {
 	 * May not free the server. */
 	json_t *(*reload)(void *arg, struct ctl_error *err);
 	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
+	/* Optional: attach and detach are refused without. */
+	const struct ctl_device_ops *device;
 	void *arg;
 };
 

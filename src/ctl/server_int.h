@@ -89,6 +89,7 @@ struct ctl_server {
 	json_t *(*refused)(void *arg);
 	json_t *(*reload)(void *arg, struct ctl_error *err);
 	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
+	const struct ctl_device_ops *device;
 	void *arg;
 	uint64_t start_ns;
 	enum lun_state state; /* as seen last, and since when */

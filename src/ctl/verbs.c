@@ -154,6 +154,8 @@ static const struct verb verbs[] = {
 	{"switch-group", true, {"group"}, verb_switch_group},
 	{"queueing", true, {"mode"}, verb_queueing},
 	{"fail", true, {"when"}, verb_fail},
+	{"attach", true, {"device"}, verb_attach},
+	{"detach", true, {"force"}, verb_detach},
 	{"set", true, {"key", "value"}, verb_set},
 	{"reload", true, {NULL}, verb_reload},
 };

@@ -45,6 +45,9 @@ enum ctl_end verb_trace(struct ctl_call *call);
 enum ctl_end ctl_events_check(struct ctl_call *call);
 /* Those that it may have, perhaps none. */
 json_t *ctl_snap_events(struct ctl_server *s, const struct ctl_wait *w);
+/* --- verbs_device.c --- */
+enum ctl_end verb_attach(struct ctl_call *call);
+enum ctl_end verb_detach(struct ctl_call *call);
 
 /* --- verbs_io.c --- */
 enum ctl_end verb_drain_path(struct ctl_call *call);

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "config/keywords.h"
+#include "ctl/proto.h"
+#include "ctl/server.h"
 #include "export/nbd_attach.h"
 
 #include <assert.h>
@@ -115,6 +117,74 @@ void attach_free(struct daemon *d)
 	nbd_attach_free(d->attach);
 	d->attach = NULL;
 }
+
+/* --- lunmuxctl ----------------------------------------------------------------------------- */
+
+/* "/dev/nbd3" -> 3; -EINVAL */
+static int device_index(const char *device)
+{
+	unsigned n = 0;
+	int len = 0;
+
+	if (!device)
+		return NBD_ANY_INDEX;
+	if (sscanf(device, "/dev/nbd%5u%n", &n, &len) != 1 || device[len] != '\0')
+		return -EINVAL;
+	return (int)n;
+}
+
+static bool attach_by_hand(void *arg, const char *device, struct ctl_error *err)
+{
+	int index = device_index(device), r;
+	struct daemon *d = arg;
+	struct lun_geometry g;
+
+	if (index == -EINVAL) {
+		ctl_fail(err, CTL_E_BAD_ARGUMENT, "device: %s is no /dev/nbdN", device);
+		return false;
+	}
+	if (!lun_geometry(d->lun, &g)) {
+		ctl_fail(err, CTL_E_FAILED, "no path has passed its check yet: the size is not known");
+		return false;
+	}
+	r = d->stopping ? -ESHUTDOWN : attach_make(d);
+	if (r == 0)
+		r = nbd_attach_start(d->attach, index, false);
+	if (r == -EALREADY)
+		ctl_fail(err, CTL_E_FAILED, "it is attached already, or about to be");
+	else if (r == -EBUSY)
+		ctl_fail(err, CTL_E_BUSY, "it is being detached");
+	else if (r == -EOPNOTSUPP)
+		ctl_fail(err, CTL_E_FAILED, "this lunmuxd was built without netlink");
+	else if (r < 0)
+		ctl_fail(err, r == -ESHUTDOWN ? CTL_E_STOPPING : CTL_E_FAILED, "%s", strerror(-r));
+	return r == 0;
+}
+
+static bool detach_by_hand(void *arg, bool force, struct ctl_error *err)
+{
+	struct daemon *d = arg;
+	int r = d->attach ? nbd_attach_detach(d->attach, force) : -ENOTCONN;
+
+	if (r == -ENOTCONN)
+		ctl_fail(err, CTL_E_FAILED, "it is not attached");
+	else if (r == -EBUSY)
+		ctl_fail(err, CTL_E_BUSY, "it is being attached or detached");
+	else if (r < 0)
+		ctl_fail(err, CTL_E_STOPPING, "the daemon is ending");
+	return r == 0;
+}
+
+static json_t *device_json(void *arg)
+{
+	return attach_json(arg);
+}
+
+const struct ctl_device_ops attach_by_ctl = {
+	.attach = attach_by_hand,
+	.detach = detach_by_hand,
+	.show = device_json,
+};
 
 /* NULL: nothing was ever attached. */
 json_t *attach_json(struct daemon *d)

@@ -260,7 +260,7 @@ static int daemon_start(struct daemon *d)
 {
 	struct ctl_conf ctl = { .rundir = d->rundir, .version = PACKAGE_VERSION, .exports = exports_json,
 				.refused = paths_refused_json, .reload = reload_now,
-				.set = reload_set, .arg = d };
+				.set = reload_set, .device = &attach_by_ctl, .arg = d };
 	struct lun_params par;
 	int r;
 

@@ -34,6 +34,7 @@
 
 #include <jansson.h>
 
+struct ctl_device_ops;
 struct ctl_error;
 struct ctl_server;
 struct fuse_export;
@@ -178,6 +179,7 @@ void attach_stop(struct daemon *d, void (*stopped)(void *daemon));
 /* After the server is gone. */
 void attach_free(struct daemon *d);
 json_t *attach_json(struct daemon *d);
+extern const struct ctl_device_ops attach_by_ctl;
 
 /* state.c: 0 or a negative errno, logged */
 int state_open(struct daemon *d);

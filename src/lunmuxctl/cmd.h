@@ -43,6 +43,7 @@ enum view {
 	VIEW_PATH_CHANGE,
 	VIEW_LUN_CHANGE,
 	VIEW_GROUP_CHANGE,
+	VIEW_DEVICE,
 	VIEW_SET,
 	VIEW_RELOAD,
 	VIEW_EVENTS,
@@ -94,11 +95,12 @@ enum opt_bit {
 	OPT_BIT_BATCH = 1 << 4,
 	OPT_BIT_INTERVAL = 1 << 5,
 	OPT_BIT_LIMITS = 1 << 6,
+	OPT_BIT_FORCE = 1 << 7,
 };
 
 struct options {
 	const char *rundir;
-	bool json, help, version;
+	bool json, help, version, force;
 	unsigned given; /* enum opt_bit */
 	unsigned timeout_ms;
 	bool follow;	   /* events */
@@ -157,6 +159,8 @@ void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
 		  char **argv, struct report *r);
 void cmd_fail(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
+void cmd_device(const struct command *cmd, const struct options *o, int argc, char **argv,
+		struct report *r);
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r);
 void cmd_record(const struct command *cmd, const struct options *o, int argc, char **argv,

@@ -85,6 +85,13 @@ static const struct command commands[] = {
 	 "run is\n"
 	 "waited for, too.\n",
 	 0, 1, VIEW_WAIT, cmd_wait, OPT_BIT_PATHS | OPT_BIT_STATE},
+	{"attach", "[NAME] [DEVICE]", "make the LUN a block device of the kernel",
+	 "DEVICE is /dev/nbdN; without it the kernel chooses. The device survives the\n"
+	 "daemon: requests wait for the next one.\n",
+	 0, 2, VIEW_DEVICE, cmd_device},
+	{"detach", "[NAME] [--force]", "take it back from the kernel",
+	 "Refused while somebody uses the device, unless with --force: they get errors then.\n",
+	 0, 1, VIEW_DEVICE, cmd_device, OPT_BIT_FORCE},
 	{"set", "[NAME] KEY VALUE", "change a setting until the next restart or reload",
 	 "KEY is a keyword of lunmux.conf that takes effect at once: path_selector (last-used,\n"
 	 "round-robin, queue-length, service-time, historical-service-time, numa; selector for\n"

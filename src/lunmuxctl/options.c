@@ -22,6 +22,7 @@ enum {
 	OPT_INTERVAL,
 	OPT_WARNING,
 	OPT_CRITICAL,
+	OPT_FORCE,
 };
 
 struct option_def {
@@ -43,6 +44,7 @@ static const struct option_def defs[] = {
 	{"interval", "S", OPT_INTERVAL, OPT_BIT_INTERVAL, "top: seconds from one to the next (2)"},
 	{"warning", "N", OPT_WARNING, OPT_BIT_LIMITS, "check: warn below so many usable paths"},
 	{"critical", "N", OPT_CRITICAL, OPT_BIT_LIMITS, "check: critical below so many"},
+	{"force", NULL, OPT_FORCE, OPT_BIT_FORCE, "detach: also a device in use"},
 	{"help", NULL, 'h', 0, "this text; after a verb, that of the verb"},
 	{"version", NULL, 'V', 0, "print the version"},
 };
@@ -131,6 +133,9 @@ static bool take(const struct option_def *d, const char *arg, struct options *o)
 		return parse_count("warning", arg, 1, PATHS_MAX, &o->warning);
 	case OPT_CRITICAL:
 		return parse_count("critical", arg, 1, PATHS_MAX, &o->critical);
+	case OPT_FORCE:
+		o->force = true;
+		return true;
 	case 'h':
 		o->help = true;
 		return true;

@@ -173,6 +173,7 @@ static void write_reload(const json_t *l, FILE *f)
 static void write_one(const struct report *r, const json_t *l, FILE *f, bool colour)
 {
 	char name[CELL_BYTES], a[CELL_BYTES], b[CELL_BYTES], age[HUMAN_BYTES];
+	const json_t *d;
 
 	get_str(l, "name", name, sizeof(name));
 	switch (r->view) {
@@ -193,6 +194,12 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 		break;
 	case VIEW_GROUP_CHANGE:
 		write_group_change(l, r->verb, f);
+		break;
+	case VIEW_DEVICE:
+		d = json_object_get(l, "device");
+		get_str(d, "state", a, sizeof(a));
+		fprintf(f, "%s: %s%s%s\n", name, a, strcmp(a, "attached") ? "" : " as ",
+			strcmp(a, "attached") ? "" : get_str(d, "path", b, sizeof(b)));
 		break;
 	case VIEW_SET:
 		write_setting(l, l, "key", "is", f);

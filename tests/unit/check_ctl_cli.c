@@ -178,6 +178,35 @@ START_TEST(test_switch_group)
 }
 END_TEST
 
+START_TEST(test_device)
+{
+	start(1);
+	ck_assert_int_eq(ctl("$CTL attach db01 /dev/nbd9"), 1);
+	ck_assert_str_eq(errs, "lunmuxctl: db01: /dev/nbd9: it is in use\n");
+	ck_assert_int_eq(ctl("$CTL attach"), 0);
+	ck_assert_str_eq(out, "db01: attached as /dev/nbd3\n");
+	ck_assert_int_eq(ctl("$CTL status"), 0);
+	has(out, "export nbd-kernel /dev/nbd3 state=attached\n");
+	ck_assert_int_eq(ctl("$CTL attach /dev/nbd3"), 1);
+	has(errs, "attached already");
+	env_dev.in_use = true;
+	ck_assert_int_eq(ctl("$CTL detach"), 1);
+	ck_assert_str_eq(errs, "lunmuxctl: db01: /dev/nbd3 is in use: mounted on /srv\n"
+			       "  hint: with --force it is detached all the same, and its users get "
+			       "errors\n");
+	ck_assert_int_eq(ctl("$CTL --json detach --force db01"), 0);
+	has(out, "\"state\":\"detached\"");
+	/* The kernel does not answer. */
+	env_dev.slow = true;
+	ck_assert_int_eq(ctl("$CTL --timeout 0.3 attach db01"), 8);
+	has(errs, "has not answered yet");
+	ck_assert_int_eq(ctl("$CTL attach a b"), 5);
+	ck_assert_int_eq(ctl("$CTL attach --force"), 2);
+	has(errs, "it is an option of detach");
+	finish();
+}
+END_TEST
+
 START_TEST(test_without_a_path)
 {
 	start(1);
@@ -435,6 +464,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_reload_bad, 0, ARRAY_SIZE(bad_conf));
 	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_switch_group);
+	tcase_add_test(tc, test_device);
 	tcase_add_test(tc, test_without_a_path);
 	tcase_add_test(tc, test_longest_name);
 	tcase_add_test(tc, test_json);

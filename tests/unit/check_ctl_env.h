@@ -75,11 +75,58 @@ static json_t *env_refused(void *arg)
 			 "age_ms", 5000);
 }
 
+/* A device of a kernel that ends what was begun when it has been looked at @looks times. */
+static struct {
+	const char *state; /* NULL: there was never one */
+	const char *end, *error;
+	int attempts, looks;
+	bool in_use, slow;
+} env_dev;
+
+static json_t *env_device(void *arg)
+{
+	if (env_dev.end && env_dev.looks-- <= 0) {
+		env_dev.state = env_dev.end;
+		env_dev.end = NULL;
+		env_dev.attempts++;
+	}
+	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "type", "nbd-kernel", "path",
+			 strcmp(env_dev.state, "attached") ? "-" : "/dev/nbd3", "state", env_dev.state,
+			 "error", env_dev.error ? env_dev.error : "", "attempts", env_dev.attempts);
+}
+
+static bool env_attach(void *arg, const char *device, struct ctl_error *err)
+{
+	if (env_dev.state && !strcmp(env_dev.state, "attached")) {
+		ctl_fail(err, CTL_E_FAILED, "it is attached already");
+		return false;
+	}
+	env_dev.state = "attaching";
+	env_dev.looks = env_dev.slow ? 1000 : 3;
+	env_dev.error = device && !strcmp(device, "/dev/nbd9") ? "/dev/nbd9: it is in use" : NULL;
+	env_dev.end = env_dev.error ? "detached" : "attached";
+	return true;
+}
+
+static bool env_detach(void *arg, bool force, struct ctl_error *err)
+{
+	env_dev.state = "detaching";
+	env_dev.looks = env_dev.slow ? 1000 : 3;
+	env_dev.error = env_dev.in_use && !force ? "/dev/nbd3 is in use: mounted on /srv" : NULL;
+	env_dev.end = env_dev.error ? "attached" : "detached";
+	return true;
+}
+
+static const struct ctl_device_ops env_device_ops = {
+	.attach = env_attach, .detach = env_detach, .show = env_device};
+
 static json_t *env_exports(void *arg)
 {
 	json_t *text;
 	char *fill;
 
+	if (env_dev.state)
+		return json_pack("[{s:s}, o]", "type", "test", env_device(arg));
 	if (!exports_bytes)
 		return json_pack("[{s:s}]", "type", "test");
 	fill = malloc(exports_bytes);
@@ -149,7 +196,8 @@ static void env_start(struct loop *l, unsigned npaths)
 				.exports = env_exports,
 				.refused = env_refused,
 				.reload = env_reload,
-				.set = env_set};
+				.set = env_set,
+				.device = &env_device_ops};
 
 	log_init("check_ctl", NULL, LOG_L_ERR - 1);
 	loop = l;

@@ -259,6 +259,28 @@ START_TEST(test_quarantine)
 }
 END_TEST
 
+START_TEST(test_device)
+{
+	json_t *r;
+
+	start(1);
+	fails("{\"v\":1,\"verb\":\"attach\",\"device\":3}", CTL_E_BAD_ARGUMENT, "not a string", "");
+	fails("{\"v\":1,\"verb\":\"detach\",\"force\":1}", CTL_E_BAD_ARGUMENT, "neither true nor", "");
+	r = ok("{\"v\":1,\"verb\":\"attach\",\"device\":\"/dev/nbd3\"}");
+	ck_assert_str_eq(str(json_object_get(r, "device"), "state"), "attaching");
+	json_decref(r);
+	env_dev.looks = 0;
+	env_dev.end = "attached";
+	r = ok("{\"v\":1,\"verb\":\"status\"}");
+	json_decref(r);
+	fails("{\"v\":1,\"verb\":\"attach\"}", CTL_E_FAILED, "attached already", "");
+	r = ok("{\"v\":1,\"verb\":\"detach\",\"force\":true}");
+	ck_assert_str_eq(str(json_object_get(r, "device"), "state"), "detaching");
+	json_decref(r);
+	finish();
+}
+END_TEST
+
 START_TEST(test_switch_group)
 {
 	const json_t *g;
@@ -693,6 +715,7 @@ int main(void)
 	tcase_add_test(tc, test_fail_last_path_warns);
 	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_switch_group);
+	tcase_add_test(tc, test_device);
 	tcase_add_test(tc, test_queueing_and_fail);
 	tcase_add_test(tc, test_events);
 	tcase_add_test(tc, test_trace);
