@@ -266,10 +266,6 @@ static int path_init(struct blk_path *p, const struct blk_conf *conf, const char
 	if (r < 0)
 		return r;
 	p->check_read_bytes = MIN(conf->check_read_bytes, CHECK_READ_BYTES_MAX);
-	/* Of this path alone: what checks the data on their way (btrfs) must not find another's. */
-	if (posix_memalign(&p->job_iov.iov_base, BUF_MIN_BYTES,
-			   MAX(p->check_read_bytes, BLOCK_BYTES_MAX)))
-		return blk_say(err, err_size, -ENOMEM, "%s: out of memory", dev);
 	r = blk_probe_open(&p->target, &p->job_facts, &p->fd, err, err_size);
 	if (r < 0)
 		return r;

@@ -35,6 +35,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -151,9 +152,30 @@ static void read_done(struct blk_io *io, int res)
 	settle(p);
 }
 
+/* As much as is needed, and that may be more after the device was opened anew.  Of this path alone:
+ * what checks the data on their way (btrfs) must not find another's. */
+static bool make_room(struct blk_path *p, uint32_t bytes)
+{
+	void *mem;
+
+	if (bytes <= p->job_room)
+		return true;
+	if (posix_memalign(&mem, BUF_MIN_BYTES, bytes))
+		return false;
+	free(p->job_iov.iov_base);
+	p->job_iov.iov_base = mem;
+	p->job_room = bytes;
+	return true;
+}
+
 static void start_read(struct blk_path *p)
 {
 	assert(p->facts.block_bytes <= BLOCK_BYTES_MAX);
+	if (!make_room(p, read_bytes(p))) {
+		end_check(p, CHECK_DOWN, "out of memory for the read of its check");
+		settle(p);
+		return;
+	}
 	p->job = JOB_READ;
 	p->job_iov.iov_len = read_bytes(p);
 	p->job_io = (struct blk_io){

@@ -80,7 +80,8 @@ struct blk_path {
 	bool check_wanted, check_full;
 	struct loop_task settle;
 	struct blk_io job_io;
-	struct iovec job_iov; /* what a check reads; its memory has room for the largest block */
+	struct iovec job_iov;	/* what a check reads */
+	uint32_t job_room;	/* bytes behind it; 0: none yet */
 	uint32_t check_read_bytes;
 	int job_fd;	      /* JOB_PROBE: in and out */
 	bool job_reopen, job_opened;
