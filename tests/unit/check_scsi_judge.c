@@ -536,10 +536,13 @@ static const struct errno_case {
 	{"write EDOM", false, EDOM, V_LATER, NO},
 	{"write ENOMEM", false, ENOMEM, V_LATER, NO},
 	{"write EAGAIN", false, EAGAIN, V_LATER, NO},
+	{"write EBUSY", false, EBUSY, V_LATER, NO},
+	{"write EINTR", false, EINTR, V_LATER, NO},
 	{"write EPERM", false, EPERM, V_FAIL, NO},
 	{"write ENODEV", false, ENODEV, V_FAIL, NO | I},
 	{"write ENXIO", false, ENXIO, V_FAIL, NO | I},
 	{"write EINVAL", false, EINVAL, V_OTHER, NO | VF_ALL_ERR},
+	{"write EMSGSIZE", false, EMSGSIZE, V_OTHER, NO | VF_ALL_ERR},
 	{"read ENODEV", true, ENODEV, V_FAIL, G | I},
 	{"read ENXIO", true, ENXIO, V_FAIL, G | I},
 	{"read EIO", true, EIO, V_FAIL, G},
@@ -630,6 +633,8 @@ int main(void)
 	Suite *s = suite_create("scsi_judge");
 	TCase *tc = tcase_create("rules");
 
+	/* Twenty thousand of them, on a machine that may be busy. */
+	tcase_set_timeout(tc, 60);
 	add_rows(s);
 	tcase_add_test(tc, test_flush_without_cache);
 	tcase_add_test(tc, test_deferred);

@@ -159,7 +159,7 @@ static bool not_serving(struct fake_cmd *c)
 {
 	uint8_t state = fake.alua_state & 0x0f;
 
-	if (!fake.tpgs || state <= 1)
+	if (!fake.tpgs || state <= 1 || state == 4) /* 4: LBA dependent, it serves */
 		return false;
 	check_condition(c, 2, 0x04, state == 0xf ? 0x0a : state == 2 ? 0x0b : 0x0c);
 	return true;
