@@ -50,7 +50,13 @@
 	X(PLANT_LEDGER_LOST, "plant-ledger-lost")        \
 	X(PLANT_LEDGER_DISCARD, "plant-ledger-discard")  \
 	X(PLANT_GHOST_EARLY, "plant-ghost-early")        \
-	X(PLANT_HEDGE_BUFFER, "plant-hedge-buffer")
+	X(PLANT_HEDGE_BUFFER, "plant-hedge-buffer")      \
+	X(PLANT_NOT_POISONED, "plant-not-poisoned")      \
+	X(PLANT_POISON_FIRST, "plant-poison-first")      \
+	X(PLANT_POISON_DIES, "plant-poison-dies")        \
+	X(PLANT_RESET_POISONS, "plant-reset-poisons")    \
+	X(PLANT_ANY_WITNESS, "plant-any-witness")        \
+	X(PLANT_LATE_ACK, "plant-late-ack")
 
 enum fault_site {
 #define X(sym, name) sym,

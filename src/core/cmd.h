@@ -72,6 +72,7 @@ struct cmd {
 	unsigned tries;	    /* sendings so far */
 	unsigned same;	    /* V_SAME in a row */
 	unsigned delay_ms;  /* last V_LATER delay */
+	uint64_t gen;	    /* suspicions of a lost cache before it was sent (cache.c) */
 	bool group_retried; /* VF_RETRY_GROUP was used */
 	bool retried_once;  /* VF_RETRY_ONCE was used */
 	bool overdue;	     /* it is, and its path counts it */

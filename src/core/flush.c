@@ -44,7 +44,7 @@ bool flush_is_needed(const struct lun *lun)
 
 	if (lun->geo.read_only)
 		return false;
-	if (lun->flush.dirty || lun->flush.lost)
+	if (lun->flush.dirty)
 		return true;
 	TAILQ_FOREACH (p, &lun->paths, link)
 		if (p->dirty)
@@ -79,25 +79,33 @@ static bool flush_send(struct lun *lun, struct path *pin)
 	return true;
 }
 
+static void flush_answer(struct lun *lun, struct req_list *list, int err)
+{
+	struct req *r;
+
+	while ((r = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, r, fifo);
+		lun_finish(r, cache_flush_answer(lun, r, err));
+	}
+}
+
 static void flush_end_round(struct lun *lun)
 {
 	struct flush_engine *f = &lun->flush;
 	struct path *p;
-	struct req *r;
 
 	f->active = false;
 	f->dirty |= f->err != 0;
 	if (f->err)
 		TAILQ_FOREACH (p, &lun->paths, link)
 			p->dirty = true;
-	if (f->lost && !TAILQ_EMPTY(&f->running)) {
-		f->err = f->err ? f->err : EIO;
-		f->lost = false;
+	if (f->failed)
+		cache_flush_failed(lun);
+	if (!f->err) {
+		f->good = f->round;
+		cache_flushed(lun, f->begun_ns);
 	}
-	while ((r = TAILQ_FIRST(&f->running))) {
-		TAILQ_REMOVE(&f->running, r, fifo);
-		lun_finish(r, f->err);
-	}
+	flush_answer(lun, &f->running, f->err);
 	lun_dirty(lun);
 }
 
@@ -116,7 +124,7 @@ static void flush_progress(struct lun *lun)
 	/* Without a pin: any path does for what one that has gone has written. */
 	if (lun->flush.due && flush_send(lun, NULL))
 		lun->flush.due = lun->flush.dirty = false;
-	if (!lun->flush.ncmds && !lun->flush.due && !p)
+	if (!lun->flush.ncmds && !lun->flush.due && !p && !lun->cache.asking)
 		flush_end_round(lun);
 }
 
@@ -128,6 +136,7 @@ void flush_force_round(struct lun *lun)
 
 	assert(!f->active);
 	f->active = true;
+	f->failed = false;
 	f->err = 0;
 	f->ncmds = 0;
 	if (each)
@@ -144,37 +153,43 @@ void flush_force_round(struct lun *lun)
 				p->dirty = false;
 	}
 	f->dirty = false;
+	f->round++;
+	f->begun_ns = loop_now_ns(lun->loop);
 	lun->stats.flush_rounds++;
 	flush_progress(lun);
 }
 
-void flush_start_round(struct lun *lun)
+/* A round of no command: nothing is dirty. */
+static void flush_skip(struct lun *lun)
 {
 	struct flush_engine *f = &lun->flush;
 	struct req *r;
 
-	if (f->active) {
+	f->good = ++f->round;
+	cache_flushed(lun, loop_now_ns(lun->loop));
+	TAILQ_FOREACH (r, &f->waiting, fifo)
+		lun->stats.flush_skipped++;
+	flush_answer(lun, &f->waiting, 0);
+}
+
+/* After all that has ended in this turn was acted on: what it says of the cache comes before the
+ * answer of a flush. */
+void flush_start_round(struct lun *lun)
+{
+	struct flush_engine *f = &lun->flush;
+
+	if (f->active)
 		flush_progress(lun);
-		return;
-	}
-	if (TAILQ_EMPTY(&f->waiting))
+	if (f->active || TAILQ_EMPTY(&f->waiting))
 		return;
 	if (!flush_is_needed(lun) || fault_strikes(PLANT_FLUSH_FORGETS)) {
-		while ((r = TAILQ_FIRST(&f->waiting))) {
-			TAILQ_REMOVE(&f->waiting, r, fifo);
-			lun->stats.flush_skipped++;
-			lun_finish(r, 0);
-		}
+		if (!lun->cache.asking)
+			flush_skip(lun);
 		return;
 	}
 	flush_force_round(lun);
 	if (f->active)
 		TAILQ_CONCAT(&f->running, &f->waiting, fifo);
-}
-
-void flush_lost(struct lun *lun)
-{
-	lun->flush.lost = true;
 }
 
 /* What it wrote is below the other paths now, but not on the medium. */
@@ -188,7 +203,7 @@ void flush_path_gone(struct lun *lun, const struct path *p)
 	f->due |= f->active && p->flush_due;
 }
 
-void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err)
+void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err, bool by_device)
 {
 	struct flush_engine *f = &lun->flush;
 
@@ -196,11 +211,12 @@ void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err)
 	f->ncmds--;
 	if (err && !f->err)
 		f->err = err;
+	f->failed |= err && by_device;
 	/* Another path took it over: what this one has in its cache is still there. */
 	if (cmd->owed && cmd->owed != cmd->path)
 		cmd->owed->dirty = true;
 	cmd_put(lun, cmd);
-	flush_progress(lun);
+	lun_dirty(lun); /* the turn goes on with the round */
 }
 
 void flush_fail_waiting(struct lun *lun, int err)

@@ -117,6 +117,7 @@ static void hedge_start(struct lun *lun, struct req *lead)
 	h->entry = lead->entry;
 	h->hashed = lead->hashed;
 	h->hash = lead->hash;
+	h->gen = CACHE_GEN_NONE;
 	/* As old as what it is for: see lun_submit(). */
 	h->seq = lead->seq + ++lead->nhedges;
 	h->submit_ns = lead->submit_ns;
@@ -186,6 +187,7 @@ static void hedge_decides(struct lun *lun, struct req *lead, struct req *h, int 
 	if (lead->op == REQ_READ || lead->op == REQ_STATUS)
 		hedge_swap_data(lead, h);
 	lead->nextents = h->nextents;
+	lead->gen = h->gen; /* all of it was written by this one */
 	lun_finish(lead, err);
 }
 
@@ -239,6 +241,7 @@ static void overdue_blame(struct lun *lun, struct path *p, struct cmd *cmd, uint
 	if (!cmd->overdue) {
 		cmd->overdue = true;
 		p->overdue++;
+		path_trouble(p);
 		p->stats.overdue++;
 		lun->stats.overdue++;
 	}

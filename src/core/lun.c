@@ -106,6 +106,7 @@ int lun_new(struct loop *l, const struct lun_params *p, struct lun **ret)
 	rangelock_init(&lun->lock);
 	qdepth_init(&lun->qd, p->depth ? p->depth : DEPTH_DEFAULT);
 	flush_init(&lun->flush);
+	cache_init(lun);
 	loop_task_init(&lun->run_task, LOOP_DECIDE, lun_run_task);
 	loop_task_init(&lun->room_task, LOOP_COLLECT, lun_room_task);
 	loop_task_init(&lun->notify_task, LOOP_FLUSH, lun_notify_task);
@@ -135,6 +136,8 @@ void lun_free(struct lun *lun)
 		return;
 	assert(TAILQ_EMPTY(&lun->paths) && TAILQ_EMPTY(&lun->observers));
 	assert(!lun->stats.reqs_out && TAILQ_EMPTY(&lun->waiters));
+	lun_client_leave(&lun->cache.nobody);
+	assert(TAILQ_EMPTY(&lun->cache.clients));
 	loop_task_cancel(lun->loop, &lun->run_task);
 	loop_task_cancel(lun->loop, &lun->room_task);
 	loop_task_cancel(lun->loop, &lun->notify_task);
@@ -144,6 +147,7 @@ void lun_free(struct lun *lun)
 	loop_timer_stop(lun->loop, &lun->activate_timer);
 	loop_timer_stop(lun->loop, &lun->stop_timer);
 	loop_timer_stop(lun->loop, &lun->overdue_timer);
+	loop_timer_stop(lun->loop, &lun->cache.timer);
 	ledger_fini(lun);
 	lun_pool_fini(lun);
 	record_fini(lun);
@@ -208,6 +212,10 @@ void lun_submit(struct req *r)
 	r->seq = lun->next_seq;
 	lun->next_seq += HEDGES_MAX + 1; /* those between are its hedges' */
 	r->submit_ns = loop_now_ns(lun->loop);
+	r->gen = CACHE_GEN_NONE;
+	if (!r->client)
+		cache_adopt(lun, r);
+	assert(r->client->lun == lun);
 	if (!lun->last_done_ns)
 		lun->last_done_ns = r->submit_ns;
 	lun_count(lun, r);
@@ -227,6 +235,7 @@ void lun_cancel(struct req *r)
 {
 	struct lun *lun = r->lun;
 
+	r->client = NULL;
 	if (r->locked && fault_strikes(PLANT_CANCEL_UNLOCKS))
 		lun_unlock(r, NULL);
 	if (r->state == REQ_QUEUED) {
@@ -332,6 +341,7 @@ void lun_get_stats(const struct lun *lun, struct lun_stats *ret)
 	ret->depth_hints = lun->qd.hidden;
 	ret->queued = elv_count(&lun->elv);
 	ledger_stats(lun, ret);
+	ret->errors_owed = cache_errors_owed(lun);
 	STAILQ_FOREACH (cmd, &lun->retry, link)
 		ret->held_now++;
 	STAILQ_FOREACH (cmd, &lun->delayed, link)

@@ -128,6 +128,29 @@ struct lun_geometry {
  * size only grows: when all usable paths have told that there is more. Observers are told. */
 bool lun_geometry(const struct lun *lun, struct lun_geometry *ret);
 
+/* --- clients -------------------------------------------------------------------- */
+
+/* Who submits requests and sees their answers: a connection, a file. A LUN that may have lost
+ * acknowledged writes tells each of them once: its next REQ_FLUSH fails with EIO. Embedded by the
+ * export, zeroed before lun_client_join(). */
+struct lun_client {
+	struct lun *lun; /* NULL: has not joined */
+	/* private to cache.c */
+	uint64_t acked;	     /* its last acknowledged write that was not stable: flush rounds begun, plus 1; 0: none */
+	uint64_t reported;   /* that of which a failed flush was told */
+	uint64_t told_round; /* flushes of that round fail */
+	bool owed, own;	     /* its next flush fails; writes of its own are concerned */
+	TAILQ_ENTRY(lun_client) link;
+};
+
+/* It inherits what one that has left was not told. */
+void lun_client_join(struct lun *lun, struct lun_client *cl);
+/* It sees no answer any more; lun_cancel() each request of it that is out first. Harmless if it has
+ * not joined. */
+void lun_client_leave(struct lun_client *cl);
+/* The error of a flush was answered, but could not be delivered. Before lun_client_leave(). */
+void lun_client_untold(struct lun_client *cl);
+
 /* --- requests ------------------------------------------------------------------ */
 
 /* A request with a buffer of at least @data_bytes (0: none), state REQ_OWNED, fields zeroed.
@@ -151,14 +174,15 @@ void lun_wait_cancel(struct lun *lun, struct lun_waiter *w);
  * kind of operation must be one that lun_geometry() offers (asserted: exports check clients).
  * done() will find in req->err:
  *   0           done; WRITE with FUA is stable; READ: data is valid
- *   EIO         medium, hardware; no path and no_path_retry has ended
+ *   EIO         medium, hardware; no path and no_path_retry has ended; FLUSH: acknowledged writes may
+ *               be lost, of whichever client
  *   ENOSPC      thin provisioning pool is full
  *   EPERM       write protected, reserved
  *   EOPNOTSUPP  the LUN does not know the operation (DISCARD, STATUS, REQ_F_FAST_ZERO)
  *   ESHUTDOWN   lun_stop(): the request did not run or its end is unknown; do not answer */
 void lun_submit(struct req *req);
 /* Its client has gone: a request of which nothing was sent ends with ECANCELED (done() is called
- * from the next lun_run()); any other runs to its end. */
+ * from the next lun_run()); any other runs to its end. What it writes is acknowledged to nobody. */
 void lun_cancel(struct req *req);
 
 /* --- state -------------------------------------------------------------------- */
@@ -235,6 +259,8 @@ struct lun_stats {
 	uint64_t blocked;	 /* requests that waited for an overlapping write */
 	uint64_t canceled, rmw;
 	uint64_t flush_rounds, flush_skipped;
+	uint64_t cache_losses, cache_suspicions; /* times; resets that may have been one */
+	unsigned errors_owed; /* clients, those that have left included, whose next flush fails */
 	uint64_t depth_shrunk, depth_hints; /* times; of these by traces of what the kernel hides */
 	uint64_t overdue;	 /* commands that were out for too long */
 	uint64_t hedges, hedges_won; /* requests sent again for that; that answered first */

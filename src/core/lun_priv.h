@@ -13,6 +13,7 @@
  *   ledger.c       which writes may still land
  *   hedge.c        overdue commands: suspect paths, requests sent again
  *   flush.c        flush rounds
+ *   cache.c        a lost write cache, and who must be told
  *   host.c         what the paths of one adapter share
  *   health.c       flapping, failing and crawling paths
  *   path.c probe.c the path's state table and its checks
@@ -52,9 +53,29 @@ struct flush_engine {
 	unsigned ncmds;		 /* commands of this round that have not ended */
 	int err;		 /* first error of this round */
 	bool active;		 /* a round runs */
+	bool failed;		 /* err is the device's word */
 	bool dirty;		 /* a path that has gone was: any flush covers it */
 	bool due;		 /* it was to be flushed in this round */
-	bool lost;		 /* an acknowledged write is: the next flush has to say so */
+	uint64_t round, good;	 /* rounds begun; the last one that ended well */
+	uint64_t begun_ns;
+};
+
+/* No part of the request was put into a volatile cache. */
+#define CACHE_GEN_NONE UINT64_MAX
+
+struct cache {
+	TAILQ_HEAD(, lun_client) clients;
+	struct lun_client nobody; /* requests without a client */
+	unsigned orphans_owed, orphans_unflushed; /* clients that have left so */
+	uint64_t orphans_acked; /* largest of these */
+	uint64_t gen, lost_gen, counted_gen;
+	bool written;	   /* something volatile was sent: since_ns is valid */
+	uint64_t since_ns; /* the oldest of it, not earlier than the last good flush began */
+	uint64_t lost_age_ns;
+	bool asking;	   /* flush answers are held */
+	bool proven;
+	char cause[PATH_NAME_BYTES + 128];
+	struct loop_timer timer;
 };
 
 struct lun {
@@ -83,6 +104,7 @@ struct lun {
 	struct ledger ledger;
 	struct qdepth qd;
 	struct flush_engine flush;
+	struct cache cache;
 
 	struct cmd_list completed; /* ended, verdict not acted on yet */
 	struct cmd_list retry;	   /* to be sent before anything new */
@@ -235,12 +257,33 @@ void flush_start_round(struct lun *lun);
 bool flush_is_idle(const struct lun *lun);
 bool flush_is_needed(const struct lun *lun); /* some acknowledged write may be volatile */
 void flush_force_round(struct lun *lun);     /* a round that nobody asked for */
-void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err);
+/* @by_device: @err is what the device says, not our want of a path. */
+void flush_cmd_ended(struct lun *lun, struct cmd *cmd, int err, bool by_device);
 void flush_fail_waiting(struct lun *lun, int err);
-/* An acknowledged write has failed later (deferred error): the next round that somebody asked for
- * ends with EIO. */
-void flush_lost(struct lun *lun);
 void flush_path_gone(struct lun *lun, const struct path *p);
+
+/* cache.c */
+void cache_init(struct lun *lun);
+void cache_adopt(struct lun *lun, struct req *r);
+unsigned cache_errors_owed(const struct lun *lun);
+void cache_sent(struct lun *lun, struct cmd *cmd, const struct path *p);
+/* The first @nblocks of it are in the cache. */
+void cache_written(struct cmd *cmd, uint32_t nblocks);
+/* @r is answered well. */
+void cache_acked(struct lun *lun, struct req *r);
+/* Was some of it in a cache that is lost? */
+bool cache_is_lost(const struct lun *lun, const struct req *r);
+void cache_flush_failed(struct lun *lun);
+/* A round that began then has ended well. */
+void cache_flushed(struct lun *lun, uint64_t begun_ns);
+/* What @r of this round is answered. */
+int cache_flush_answer(struct lun *lun, struct req *r, int err);
+/* @p says that the LUN was reset; @proof: that an acknowledged write is lost. */
+void cache_suspect(struct lun *lun, struct path *p, bool proof, const char *why);
+/* @good: with nothing that smells of a reset. */
+void cache_path_checked(struct path *p, bool good);
+/* It will not answer. */
+void cache_path_left(struct path *p);
 
 /* health.c */
 void health_init(struct path *p);
@@ -267,6 +310,8 @@ void path_init(struct path *p, struct lun *lun, unsigned index);
 void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns);
 void path_account_end(struct path *p, struct cmd *cmd, uint64_t now_ns);
 void path_start_close(struct path *p);
+/* Something that a unit attention may have been lost with. */
+void path_trouble(struct path *p);
 /* Usable, or it will be known in a moment: what is in its own cache is flushed there. */
 static inline bool path_keeps_cache(const struct path *p)
 {

@@ -44,6 +44,8 @@ void lun_finish(struct req *r, int err)
 	hedge_drop_all(r);
 	if (!err && ledger_holds(lun, r))
 		return;
+	if (!err)
+		cache_acked(lun, r);
 	req_set_state(r, REQ_DONE);
 	TAILQ_INSERT_TAIL(&lun->finished, r, fifo);
 	lun_dirty(lun);
@@ -311,6 +313,7 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 	assert(r == 0);
 	lun_stamp_first_send(lun, cmd);
 	ledger_sent(cmd);
+	cache_sent(lun, cmd, p);
 	qdepth_take(&lun->qd);
 	path_send(p, cmd, lun->now_ns);
 	if (cmd->tries++)
@@ -418,7 +421,7 @@ void lun_fail_queued(struct lun *lun, int err)
 	while ((cmd = STAILQ_FIRST(&lun->retry))) {
 		STAILQ_REMOVE_HEAD(&lun->retry, link);
 		if (cmd->op == CMD_FLUSH)
-			flush_cmd_ended(lun, cmd, err);
+			flush_cmd_ended(lun, cmd, err, false);
 		else
 			cmd_end(lun, cmd, err);
 	}

@@ -58,7 +58,7 @@ static void act_final(struct lun *lun, struct cmd *cmd, int err)
 	if (fault_strikes(PLANT_ERROR_HIDDEN))
 		err = 0;
 	if (cmd->op == CMD_FLUSH)
-		flush_cmd_ended(lun, cmd, err);
+		flush_cmd_ended(lun, cmd, err, true);
 	else
 		cmd_end(lun, cmd, err);
 }
@@ -225,9 +225,10 @@ static void act_good(struct lun *lun, struct cmd *cmd)
 	if (act_void(lun, cmd))
 		return;
 	if (cmd->op == CMD_FLUSH) {
-		flush_cmd_ended(lun, cmd, 0);
+		flush_cmd_ended(lun, cmd, 0, true);
 		return;
 	}
+	cache_written(cmd, cmd->op == CMD_WRITE ? done : cmd->nblocks);
 	if (cmd->op == CMD_STATUS)
 		cmd->seg[0].req->nextents = cmd->nextents;
 	if ((cmd->op != CMD_READ && cmd->op != CMD_WRITE) || done >= cmd->nblocks ||
@@ -284,13 +285,11 @@ static void act_news(struct lun *lun, struct cmd *cmd, const char *why)
 	unsigned flags = cmd->outcome.flags;
 	struct path *p = cmd->path;
 
-	if (flags & VF_DEFERRED) {
-		log_err("%s: deferred error, an acknowledged write is lost; the next flush fails: %s",
-			p->name, why);
-		flush_lost(lun);
-	} else if (flags & VF_CACHE) {
-		log_warn("%s: the LUN may have lost its cache: %s", p->name, why);
-	}
+	if (flags & (VF_GHOST | VF_IDENTITY))
+		path_trouble(p);
+	/* A flush that has failed for that tells it by itself. */
+	if ((flags & VF_DEFERRED) || ((flags & VF_CACHE) && cmd->outcome.verdict != V_ERR))
+		cache_suspect(lun, p, flags & VF_DEFERRED, why);
 	if (flags & VF_MARGINAL)
 		health_distrust(p);
 	if (!(flags & (VF_IDENTITY | VF_ALUA | VF_MODE)) || fault_strikes(PLANT_ATTENTION))

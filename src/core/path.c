@@ -117,7 +117,7 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	p->lun = lun;
 	p->index = index;
 	p->state = PATH_FOUND;
-	p->state_since_ns = loop_now_ns(lun->loop);
+	p->state_since_ns = p->clean_since_ns = loop_now_ns(lun->loop);
 	p->dirty = true;
 	p->depth = 1;
 	p->numa_distance = NUMA_LOCAL_DISTANCE;
@@ -129,6 +129,11 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	loop_timer_init(&p->transition_timer, path_transition_over);
 	probe_init(p);
 	health_init(p);
+}
+
+void path_trouble(struct path *p)
+{
+	p->clean_since_ns = loop_now_ns(p->lun->loop);
 }
 
 static void path_log_move(const struct path *p, enum path_state from, const char *why)
@@ -170,6 +175,9 @@ void path_event(struct path *p, enum path_event ev, const char *why)
 	snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
 	path_log_move(p, from, p->why);
 	lun_event(p->lun, EVENT_PATH, p->name, path_state_name(from), path_state_name(to), p->why);
+	/* Meanwhile others may ask the device, and be told. */
+	if (from == PATH_FAILED || to == PATH_FAILED || to == PATH_FOUND)
+		path_trouble(p);
 	if (from == PATH_TRANSITIONING)
 		loop_timer_stop(p->lun->loop, &p->transition_timer);
 	switch (to) {
@@ -284,6 +292,7 @@ void path_full(struct path *p)
 {
 	struct lun *lun = p->lun;
 
+	path_trouble(p); /* what the kernel hides may be a unit attention as well */
 	qdepth_hint(&lun->qd, loop_now_ns(lun->loop));
 	lun->stats.depth_shrunk = lun->qd.shrunk;
 }

@@ -144,6 +144,8 @@ struct path {
 	struct loop_timer transition_timer;
 	bool transition_over; /* took too long: counts as failed until another state is told */
 	uint64_t activated_ns; /* ops->activate() was called last; 0: never */
+	bool asked;   /* whether the LUN was reset (cache.c) */
+	uint64_t clean_since_ns; /* nothing that may have eaten a unit attention */
 	bool awaited; /* requests wait for its next check: its port group may serve now */
 	TAILQ_ENTRY(path) link;
 	TAILQ_HEAD(, cmd) cmds; /* in flight, oldest first */

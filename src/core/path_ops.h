@@ -55,8 +55,12 @@ struct path_info {
 	/* It says that it stands by until it is told to serve: see activate(). */
 	bool explicit_alua;
 	/* enum verdict_flag: what the check's own commands were told that concerns the LUN
-	 * (VF_CACHE, VF_DEFERRED, VF_RESERV): a unit attention comes once, and it took it. */
+	 * (VF_CACHE, VF_DEFERRED, VF_RESERV; VF_IDENTITY: a reset or a change): a unit attention
+	 * comes once, and it took it. */
 	unsigned news;
+	/* Errors on this path that others have seen instead of us, the kernel or its handlers: only
+	 * whether it grows counts. 0: the driver cannot tell. */
+	uint32_t unexplained;
 	int tpg;       /* target port group, 0..65535; -1 unknown */
 	unsigned prio; /* higher is better; groups are made by it under group_by_prio */
 	/* What the LUN says it is: compared with the LUN's, never parsed by core. For a human

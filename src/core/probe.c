@@ -50,6 +50,7 @@ void probe_stop(struct path *p)
 	loop_timer_stop(p->lun->loop, &p->probe_timer);
 	p->probe_again = p->probe_again_full = false;
 	p->awaited = false;
+	cache_path_left(p);
 }
 
 void probe_now(struct path *p, bool full)
@@ -187,25 +188,31 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 		path_event(p, ev, access_state_name(info->access));
 }
 
-/* What is said once is taken whatever becomes of the path. */
-static void probe_news(struct path *p, const struct path_info *info)
+/* What is said once is taken whatever becomes of the path. True: something was. */
+static bool probe_news(struct path *p, const struct path_info *info)
 {
-	if (!(info->news & VF_DEFERRED))
-		return;
-	log_err("%s: its check met a deferred error, an acknowledged write is lost; the next flush fails",
-		p->name);
-	flush_lost(p->lun);
+	if (p->info_valid && info->unexplained > p->info.unexplained)
+		path_trouble(p);
+	if (!(info->news & (VF_CACHE | VF_DEFERRED | VF_IDENTITY)))
+		return false;
+	path_trouble(p);
+	if (info->news & VF_DEFERRED)
+		cache_suspect(p->lun, p, true, "its check met a deferred error");
+	else if (info->news & VF_CACHE)
+		cache_suspect(p->lun, p, false, "its check met a unit attention");
+	return true;
 }
 
 void path_checked(struct path *p, enum check_result result, const struct path_info *info, const char *why)
 {
 	const struct lun_params *par = &p->lun->par;
+	bool news = false;
 
 	assert(p->probe_running);
 	p->probe_running = false;
 	p->awaited &= p->probe_again_full; /* the one that asks is still to come */
 	if (info)
-		probe_news(p, info);
+		news = probe_news(p, info);
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
 		return;
 	switch (result) {
@@ -228,6 +235,7 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 		probe_quarantine(p, why ? why : "it is another LUN now");
 		return;
 	}
+	cache_path_checked(p, result == CHECK_OK && !news);
 	/* It may be what was waited for, also if it found nothing new. */
 	if (!p->lun->nusable)
 		lun_path_changed(p->lun, p);

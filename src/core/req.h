@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct lun;
+struct lun_client;
 struct req;
 struct ledger_entry;
 
@@ -89,6 +90,8 @@ struct req {
 	 * and lun_req_put(), also for this request. */
 	void (*done)(struct req *req);
 	void *owner; /* the submitter's, not touched */
+	/* Who gets the answer, and is told what a flush has to tell; joined. NULL: nobody special. */
+	struct lun_client *client;
 
 	/* --- set by lun_req_get() ------------------------------------------- */
 	struct lun *lun;
@@ -108,6 +111,7 @@ struct req {
 	bool locked;	    /* stands in the range lock's tree */
 	bool need_flush;    /* FUA was asked for, and some part went without */
 	bool no_entry;	    /* a write that waits for a free entry of the ledger */
+	uint64_t gen;	    /* smallest of the commands that put some of it into a volatile cache */
 	bool hashed;	    /* hash is valid */
 	uint64_t hash;	    /* of what a WRITE puts down */
 	unsigned ncmds;	    /* commands that name this request */

@@ -168,6 +168,9 @@ static json_t *snap_queue(struct ctl_server *s, const struct lun_stats *st)
 	jb_u64(&b, "buffer_bytes", st->buf_bytes);
 	jb_u64(&b, "buffer_bytes_high", st->buf_bytes_max);
 	jb_u64(&b, "buffer_bytes_limit", par->buffer_bytes);
+	/* Clients whose next flush fails: acknowledged writes were lost with a cache. */
+	jb_u64(&b, "flush_errors_owed", st->errors_owed);
+	jb_u64(&b, "cache_losses", st->cache_losses);
 	return jb_end(&b);
 }
 
@@ -371,6 +374,9 @@ static json_t *snap_lun_stats(struct ctl_server *s)
 	jb_u64(&b, "read_modify_writes", st.rmw);
 	jb_u64(&b, "flush_rounds", st.flush_rounds);
 	jb_u64(&b, "flushes_skipped", st.flush_skipped);
+	jb_u64(&b, "cache_losses", st.cache_losses);
+	jb_u64(&b, "cache_suspicions", st.cache_suspicions);
+	jb_u64(&b, "flush_errors_owed", st.errors_owed);
 	jb_u64(&b, "depth_shrunk", st.depth_shrunk);
 	jb_u64(&b, "depth_hints", st.depth_hints);
 	jb_u64(&b, "depth", st.depth);

@@ -47,6 +47,7 @@ struct fuse_slot {
 struct fuse_export {
 	struct loop *loop;
 	struct io_dev dev;
+	struct lun_client client;
 	struct lun_observer observer;
 	bool observing;
 	struct fuse_session *se;
@@ -484,9 +485,11 @@ int fuse_export_new(struct loop *l, struct lun *lun, const struct fuse_conf *con
 	r = io_dev_init(&f->dev, lun);
 	if (r < 0)
 		goto fail;
+	lun_client_join(lun, &f->client);
 	for (unsigned i = 0; i < FUSE_SLOTS; i++) {
 		f->slots[i].f = f;
 		io_init(&f->slots[i].io, &f->dev, fuse_io_room, fuse_io_done);
+		f->slots[i].io.client = &f->client;
 		STAILQ_INSERT_TAIL(&f->free_slots, &f->slots[i], link);
 	}
 	f->path = strdup(conf->path);
@@ -523,6 +526,7 @@ void fuse_export_free(struct fuse_export *f)
 	if (!f)
 		return;
 	assert(f->told && !f->busy);
+	lun_client_leave(&f->client);
 	fuse_unobserve(f);
 	fuse_unmount(f);
 	loop_task_cancel(f->loop, &f->task);

@@ -331,6 +331,7 @@ static bool io_take(struct io *io, const struct io_map *m)
 	for (i = 0; i < io->nreqs; i++) {
 		io->req[i]->done = io_req_done;
 		io->req[i]->owner = io;
+		io->req[i]->client = io->client;
 	}
 	fill_main(io, m);
 	if (io->nreqs > 1)

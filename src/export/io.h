@@ -78,6 +78,7 @@ struct io {
 	unsigned flags;	 /* enum io_flag */
 	uint64_t offset; /* bytes */
 	uint32_t length; /* bytes; READ and WRITE at most REQ_BYTES_MAX */
+	struct lun_client *client; /* joined; NULL: nobody special */
 	/* Called once after -EAGAIN of io_admit(), when the io has become IO_ADMITTED. From a
 	 * task; may call io_start() and io_put() of this io, but io_admit() of none: leave
 	 * that to a task of your own. */

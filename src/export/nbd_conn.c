@@ -118,6 +118,8 @@ static void drop_output(struct nbd_conn *c)
 
 	while ((slot = STAILQ_FIRST(&c->out)) != NULL) {
 		STAILQ_REMOVE_HEAD(&c->out, out);
+		if (slot->type == NBD_FLUSH && slot->io.err)
+			lun_client_untold(&c->client);
 		nbd_slot_free(slot);
 	}
 	c->out_bytes = c->out_off = 0;
@@ -155,6 +157,7 @@ static void bury(struct nbd_conn *c)
 	 * same blocks by another connection. The rest stays ours until it has ended. */
 	TAILQ_FOREACH(slot, &c->at_lun, lun)
 		io_abandon(&slot->io);
+	lun_client_leave(&c->client);
 	nbd_server_conn_dead(c);
 	if (c->gone)
 		c->gone(c->gone_arg, c->bye);

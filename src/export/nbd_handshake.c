@@ -127,6 +127,7 @@ static void begin_transmission(struct nbd_conn *c, int matched)
 		  c->meta ? ", " NBD_CONTEXT_BASE_ALLOCATION : "");
 	lun_event(c->srv->lun, EVENT_CLIENT, c->peer, "", "connected", "NBD");
 	nbd_conn_event(c, NBD_E_EXPORT);
+	lun_client_join(c->srv->lun, &c->client);
 }
 
 static void opt_export_name(struct nbd_conn *c, struct opt_data *d)

@@ -128,6 +128,7 @@ struct nbd_conn {
 	struct nbd_hs hs;
 
 	/* transmission */
+	struct lun_client client; /* joined in transmission */
 	uint16_t tx_flags; /* as told to the client */
 	bool meta;	   /* base:allocation is in force */
 	struct pool slots;

@@ -227,14 +227,16 @@ static struct nbd_slot *new_slot(struct nbd_conn *c, const struct nbd_request_hd
 	if (!slot)
 		return NULL;
 	slot->conn = c;
-	if (!slot->io.dev)
+	if (!slot->io.dev) {
 		io_init(&slot->io, &c->srv->dev, nbd_tx_room, nbd_tx_done);
+		slot->io.client = &c->client;
+	}
 	slot->cookie = get_be64(&h->cookie);
 	slot->type = get_be16(&h->type);
 	slot->flags = get_be16(&h->flags);
 	slot->offset = get_be64(&h->offset);
 	slot->length = get_be32(&h->length);
-	slot->err = 0;
+	slot->err = slot->io.err = 0;
 	slot->charged = slot->in_lun = false;
 	slot->hdr_len = 0;
 	slot->body = NULL;

@@ -86,6 +86,9 @@ static void put_counters(const json_t *st, FILE *f)
 	fprintf(f, "  flushes rounds=%s skipped=%s",
 		human_count(get_u64(st, "flush_rounds"), a),
 		human_count(get_u64(st, "flushes_skipped"), b));
+	fprintf(f, " cache-losses=%s owed=%llu",
+		human_count(get_u64(st, "cache_losses"), a),
+		(unsigned long long)get_u64(st, "flush_errors_owed"));
 	fprintf(f, " read-modify-writes=%s\n",
 		human_count(get_u64(st, "read_modify_writes"), a));
 	fprintf(f,

@@ -200,6 +200,17 @@ static void put_refused(const json_t *refused, FILE *f, bool colour)
 	}
 }
 
+/* "cache lost: 2 clients have still to be told by a failed flush" */
+static void put_cache(const json_t *queue, FILE *f, bool colour)
+{
+	unsigned long long n = get_u64(queue, "flush_errors_owed");
+
+	if (!n)
+		return;
+	put_tone(f, colour, TONE_WARN, "cache lost", 0);
+	fprintf(f, ": the next flush of %llu client%s fails\n", n, n == 1 ? "" : "s");
+}
+
 void text_status(const json_t *lun, FILE *f, bool colour)
 {
 	const json_t *groups = json_object_get(lun, "groups");
@@ -221,6 +232,7 @@ void text_status(const json_t *lun, FILE *f, bool colour)
 	if (json_array_size(paths) == 0)
 		fputs("`- no path\n", f);
 	table_free(&t);
+	put_cache(json_object_get(lun, "queue"), f, colour);
 	put_refused(json_object_get(lun, "refused"), f, colour);
 	put_exports(json_object_get(lun, "exports"), f);
 }

@@ -246,7 +246,7 @@ void sg_check_result(struct sg_path *s, const struct sg_io_hdr *h)
 
 	assert(c->running && c->step >= 0);
 	sg_judge_raw(s, slot, h, &o);
-	c->news |= o.flags & (VF_CACHE | VF_DEFERRED | VF_RESERV);
+	c->news |= o.flags & (VF_CACHE | VF_DEFERRED | VF_RESERV | VF_IDENTITY);
 	if (c->aborting) {
 		memcpy(why, c->why, sizeof(why));
 		sg_check_end(s, CHECK_DOWN, "%s", why);
@@ -354,6 +354,7 @@ static void make_result(struct sg_path *s, struct path_info *info)
 		sg_make_info(s, info);
 		s->identity->info = *info;
 	}
+	info->unexplained = sg_hidden_errors(s);
 	info->news = c->news;
 	c->news = 0;
 }

@@ -77,6 +77,17 @@ void sg_hidden_watch(struct sg_path *s)
 		loop_timer_in(s->loop, &s->hidden.timer, SG_HIDDEN_NS);
 }
 
+uint32_t sg_hidden_errors(const struct sg_path *s)
+{
+	uint32_t count;
+
+	if (!sg_attr_counter(s->sg, "ioerr_cnt", &count))
+		return 0;
+	/* What was counted before the device was opened, or of a device before this one, is a
+	 * constant; only growth is looked at. */
+	return count - s->hidden.seen;
+}
+
 void sg_hidden_init(struct sg_path *s)
 {
 	loop_timer_init(&s->hidden.timer, look);

@@ -329,6 +329,10 @@ static inline void sg_hidden_seen(struct sg_path *s, const struct sg_io_hdr *h)
 	s->hidden.seen += h->status || h->host_status || h->driver_status;
 }
 
+/* Errors that the kernel has counted and we have not seen, results on their way to us among them.
+ * 0: it does not tell. */
+uint32_t sg_hidden_errors(const struct sg_path *s);
+
 /* --- sg_facts.c --- */
 
 /* Device types that we serve; else why not. */

@@ -158,13 +158,28 @@ void array_spill(struct array *a, const struct nexus *n)
 	each_volatile(a, (uint8_t)(n->id + 1), cell_spill);
 }
 
-void array_power_loss(struct array *a, struct prng *r)
+void array_lose_cache(struct array *a, struct prng *r, unsigned pct)
 {
+	struct oracle *o = &a->w->oracle;
+
 	for (uint32_t c = 0; c < a->ncells; c++) {
+		uint8_t *now = a->now + (size_t)c * CELL_BYTES;
+
 		if (!a->owner[c])
 			continue;
-		if (draw_pct(r, 50))
-			memcpy(a->now + (size_t)c * CELL_BYTES, array_stable(a, c), CELL_BYTES);
+		if (!draw_pct(r, pct) && memcmp(now, array_stable(a, c), CELL_BYTES) != 0) {
+			memcpy(now, array_stable(a, c), CELL_BYTES);
+			oracle_reverted(o, c, now);
+		}
 		cell_make_stable(a, c);
 	}
+}
+
+void array_power_loss(struct array *a, struct prng *r)
+{
+	world_lost(a->w, false);
+	array_lose_cache(a, r, 50);
+	a->killed = a->ncmds;
+	for (unsigned i = 0; i < a->w->cfg.npaths; i++)
+		a->nexus[i].reset = true;
 }

@@ -28,6 +28,7 @@ struct nexus {
 	bool down, hang, check_bad;
 	bool other_lun, other_size; /* what it leads to */
 	bool attention;		    /* a unit attention waits for the next command */
+	bool reset;		    /* likewise, one that tells of a reset */
 	enum access_state access;
 	bool admin_failed, removing;
 
@@ -64,6 +65,7 @@ struct array {
 	struct cmd_rec *recs; /* free ones */
 	TAILQ_HEAD(, cmd_rec) live; /* at the array, or haunting it */
 	unsigned inflight, inflight_max, ncmds;
+	uint64_t killed; /* serial: commands up to there that had not run at the last power loss never will */
 	uint32_t flush_excuse; /* tick at which some flush command had a reason to fail for good */
 };
 
@@ -73,7 +75,9 @@ void array_fini(struct array *a);
 const uint8_t *array_stable(const struct array *a, uint32_t c);
 const uint8_t *array_now(const struct array *a, uint32_t c);
 bool array_is_bad(const struct array *a, uint64_t lba, uint64_t nblocks);
-/* Each volatile cell survives or not, as @r says. */
+/* Each volatile cell survives, in @pct of 100 cases, or not, as @r says. */
+void array_lose_cache(struct array *a, struct prng *r, unsigned pct);
+/* In mid load: so it is, commands that have not run never will, and each nexus will tell. */
 void array_power_loss(struct array *a, struct prng *r);
 
 /* Core cannot use @n any more: what its cache holds is below the other paths from now on. */
@@ -85,6 +89,10 @@ bool nexus_add(struct nexus *n);
 void nexus_doubt(struct nexus *n, const char *why, bool blame);
 /* The process is killed: its commands go on. */
 void array_killed(struct array *a, struct prng *r);
+/* Its unit attention, if there is one, is told now. */
+void nexus_tell_reset(struct nexus *n);
+/* May another path than @n know, as core sees it, that the LUN has kept its cache? */
+bool nexus_has_witness(const struct nexus *n);
 /* Each step: has core moved a path without a reason? */
 void nexus_watch(struct nexus *n);
 /* Would a path that core knows everything about carry data? */

@@ -24,6 +24,7 @@ struct cmd_rec {
 	bool haunts; /* late runs: core has its end */
 	TAILQ_ENTRY(cmd_rec) live;
 	bool ua; /* answered by a unit attention */
+	bool met_reset, killed, defer;
 };
 
 void nexus_init(struct nexus *n, struct world *w, unsigned id);

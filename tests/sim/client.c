@@ -173,7 +173,7 @@ static void op_begin(struct op *op)
 	if (op_is_write(op)) {
 		uint32_t oldest = clients_oldest_begin(&w->clients);
 
-		op->wid = oracle_write_begin(&w->oracle, op->kind == REQ_WRITE ? WR_DATA : WR_ZERO, op->c0, op->c1,
+		op->wid = oracle_write_begin(&w->oracle, op->client->id, op->kind == REQ_WRITE ? WR_DATA : WR_ZERO, op->c0, op->c1,
 					     MIN(oldest, w->oracle.tick));
 	} else if (op_is_read(op)) {
 		oracle_read_begin(&w->oracle, op->c0, op->c1, op->max_inv);
@@ -213,6 +213,7 @@ static void op_submit(struct op *op)
 	r->tail_skip = op->tail_skip;
 	r->done = op_done;
 	r->owner = op;
+	r->client = &op->client->lun;
 	world_trace(w, WE_SUBMIT, op->id, (uint64_t)op->kind << 32 | op->flags, op->lba,
 		    (uint64_t)op->wid << 32 | op->nblocks);
 	world_poll_lun(w);
@@ -330,7 +331,15 @@ static void op_cancel_due(struct loop_timer *t)
 
 /* --- the answer ----------------------------------------------------------------------- */
 
-static bool eio_is_excused(struct world *w, const struct op *op)
+/* A flush of this client has to fail, or may: something may have been lost. */
+static bool cache_may_be_lost(struct world *w, uint32_t since)
+{
+	if (w->loss_tick > since || w->bare_reset_tick > since || w->array.flush_excuse > since)
+		return true;
+	return w->reset_tick > since && !nexus_has_witness(&w->array.nexus[w->reset_nexus]);
+}
+
+static bool eio_is_excused(struct world *w, struct op *op)
 {
 	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
 
@@ -342,10 +351,19 @@ static bool eio_is_excused(struct world *w, const struct op *op)
 		return true;
 	if (op->other_all)
 		return true;
-	return flushes && w->array.flush_excuse > op->begin;
+	if (flushes && w->array.flush_excuse > op->begin)
+		return true;
+	if (op->kind != REQ_FLUSH)
+		return flushes && cache_may_be_lost(w, op->begin);
+	if (op->begin <= op->client->told)
+		return true; /* they are all told that were out together */
+	if (!cache_may_be_lost(w, op->client->told) && w->oracle.late <= op->client->told)
+		return false;
+	op->client->told = w->oracle.tick;
+	return true;
 }
 
-static bool error_is_excused(struct world *w, const struct op *op, int err)
+static bool error_is_excused(struct world *w, struct op *op, int err)
 {
 	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
 	bool optional = op->kind == REQ_DISCARD || op->kind == REQ_STATUS || (op->flags & REQ_F_FAST_ZERO);
@@ -366,13 +384,15 @@ static bool error_is_excused(struct world *w, const struct op *op, int err)
 	return false;
 }
 
-static void check_error(struct world *w, const struct op *op, int err)
+static void check_error(struct world *w, struct op *op, int err)
 {
 	if (!error_is_excused(w, op, err))
 		world_fail(w, err == ECANCELED ? "O5" : "O6",
-			   "operation %u (%s %llu+%u%s, %u attempts at most) ended with %s without a reason", op->id,
-			   req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks,
-			   op->flags & REQ_F_FUA ? " FUA" : "", op->max_tries, strerror(err));
+			   "operation %u of client %u (%s %llu+%u%s, begun at %u, %u attempts at most) ended with %s"
+			   " without a reason; it was told of a loss at %u, losses at %u, %u, a reset at %u",
+			   op->id, op->client->id, req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks,
+			   op->flags & REQ_F_FUA ? " FUA" : "", op->begin, op->max_tries, strerror(err),
+			   op->client->told, w->loss_tick, w->bare_reset_tick, w->reset_tick);
 }
 
 static void check_status(struct world *w, const struct op *op)
@@ -403,7 +423,7 @@ static void check_write_end(struct world *w, const struct op *op, int err)
 	/* A discard is a hint: it may have been taken for any block, or for none. */
 	if (op->kind == REQ_DISCARD && status == WR_OK)
 		status = WR_UNKNOWN;
-	oracle_write_end(&w->oracle, op->wid, status, op->flags & REQ_F_FUA);
+	oracle_write_end(&w->oracle, op->wid, status, op->flags & REQ_F_FUA, !op->canceled);
 }
 
 static void check_answer(struct world *w, struct op *op, int err)
@@ -411,7 +431,11 @@ static void check_answer(struct world *w, struct op *op, int err)
 	const uint8_t *data = op->req->data;
 
 	if (err) {
+		bool failed = w->array.flush_excuse > MIN(op->client->told, op->begin);
+
 		check_error(w, op, err);
+		if (op->kind == REQ_FLUSH && err != ECANCELED && !op->canceled)
+			oracle_told(&w->oracle, op->client->id, failed);
 		/* Read back again what no path could be found for. */
 		op->again = w->phase == WP_READBACK && !array_is_bad(&w->array, op->lba, op->nblocks);
 		if (op->again)
@@ -432,8 +456,10 @@ static void check_answer(struct world *w, struct op *op, int err)
 			oracle_read_cell(&w->oracle, c, op->begin, op->max_inv[c - op->c0], data);
 	else if (op->kind == REQ_STATUS)
 		check_status(w, op);
-	else if (op->kind == REQ_FLUSH)
-		oracle_flushed(&w->oracle, op->begin);
+	else if (op->kind == REQ_FLUSH && !op->canceled) {
+		oracle_flushed(&w->oracle, op->client->id, op->begin);
+		w->flushed_ns = MAX(w->flushed_ns, op->begin_ns);
+	}
 }
 
 static uint64_t draw_put_ns(struct op *op)
@@ -467,6 +493,28 @@ static void op_done(struct req *r)
 		op_put(op);
 }
 
+void client_reconnect(struct clients *cs, unsigned i)
+{
+	struct client *c = &cs->client[i];
+
+	for (unsigned k = 0; k < cs->w->cfg.iodepth; k++)
+		op_cancel(&c->ops[k]);
+	lun_client_leave(&c->lun);
+	oracle_client_left(&cs->w->oracle, i);
+	lun_client_join(cs->w->lun, &c->lun);
+}
+
+void clients_reverted(struct clients *cs, uint32_t cell)
+{
+	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
+		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
+			struct op *op = &cs->client[i].ops[k];
+
+			if (op->state == OP_OUT && op_is_read(op) && cell >= op->c0 && cell < op->c1)
+				op->max_inv[cell - op->c0] = 0;
+		}
+}
+
 /* --- the other side is killed --------------------------------------------------------------- */
 
 /* A write without an answer that nobody will send again. */
@@ -475,7 +523,7 @@ static void op_drop(struct op *op)
 	struct world *w = op_world(op);
 	bool sent = op->sent_main || op->sent_before;
 
-	oracle_write_end(&w->oracle, op->wid, sent ? WR_HAUNTED : WR_CANCELED, false);
+	oracle_write_end(&w->oracle, op->wid, sent ? WR_HAUNTED : WR_CANCELED, false, false);
 	op->resend = false;
 	op->state = OP_IDLE;
 	w->clients.nout--;
@@ -512,6 +560,7 @@ void clients_killed(struct clients *cs)
 	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
 		unsigned resend_pct = draw_pct(&cs->client[i].prng, 80) ? 90 : 0;
 
+		cs->client[i].lun = (struct lun_client){ 0 };
 		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
 			op_killed(&cs->client[i].ops[k], resend_pct);
 	}
@@ -519,6 +568,8 @@ void clients_killed(struct clients *cs)
 
 void clients_reconnect(struct clients *cs)
 {
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
+		lun_client_join(cs->w->lun, &cs->client[i].lun);
 	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
 		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
 			struct op *op = &cs->client[i].ops[k];
@@ -543,6 +594,7 @@ void clients_init(struct clients *cs, struct world *w)
 		c->w = w;
 		c->id = i;
 		prng_init(&c->prng, w->seed, ENT_CLIENT + i);
+		lun_client_join(w->lun, &c->lun);
 		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++) {
 			struct op *op = &c->ops[k];
 
@@ -561,6 +613,8 @@ void clients_init(struct clients *cs, struct world *w)
 
 void clients_fini(struct clients *cs)
 {
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
+		lun_client_leave(&cs->client[i].lun);
 	free(cs->snapshots);
 }
 
@@ -629,4 +683,13 @@ uint32_t clients_oldest_begin(const struct clients *cs)
 				oldest = MIN(oldest, op->begin);
 		}
 	return oldest;
+}
+
+bool clients_write(const struct clients *cs)
+{
+	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
+		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++)
+			if (cs->client[i].ops[k].state == OP_OUT && op_is_write(&cs->client[i].ops[k]))
+				return true;
+	return false;
 }

@@ -55,6 +55,8 @@ struct op {
 };
 
 struct client {
+	struct lun_client lun; /* as the core knows it */
+	uint32_t told;	       /* tick of its last failed flush for a lost cache */
 	struct world *w;
 	unsigned id;
 	struct prng prng;
@@ -76,6 +78,10 @@ struct clients {
 void clients_init(struct clients *cs, struct world *w);
 void clients_fini(struct clients *cs);
 void clients_start(struct clients *cs);
+/* Client @i goes, with all that it asks for, and comes back. */
+void client_reconnect(struct clients *cs, unsigned i);
+/* @cell has fallen back: reads that are out may return that. */
+void clients_reverted(struct clients *cs, uint32_t cell);
 /* Nothing new is asked for; what waits for room is given up. */
 void clients_quiet(struct clients *cs);
 void clients_read_back(struct clients *cs);
@@ -85,6 +91,8 @@ void clients_killed(struct clients *cs);
 void clients_reconnect(struct clients *cs);
 /* No request is out or kept, nobody is about to ask. */
 bool clients_idle(const struct clients *cs);
+/* A write is out. */
+bool clients_write(const struct clients *cs);
 /* Begin of the oldest request that is out, TICK_NEVER if none is. */
 uint32_t clients_oldest_begin(const struct clients *cs);
 /* The oldest one, NULL if none is. */

@@ -265,6 +265,10 @@ static void fate_by_luck(struct nexus *n, struct cmd *cmd, struct cmd_rec *rec, 
 		*o = (struct outcome){ .verdict = V_ERR, .flags = part ? VF_UNSUPPORTED : 0, .err = EOPNOTSUPP };
 	} else if (strikes(n, SF_SHORT) && (cmd->op == CMD_READ || cmd->op == CMD_WRITE)) {
 		rec->effect_blocks = o->done_blocks = shorter;
+	} else if (strikes(n, SF_DEFER)) {
+		rec->effect_blocks = 0;
+		rec->defer = true;
+		*o = (struct outcome){ .verdict = V_SAME, .flags = VF_DEFERRED | VF_CACHE | VF_NOT_RUN };
 	} else if (strikes(n, SF_INFO)) {
 		o->verdict = V_OK_INFO;
 		o->flags = news;
@@ -310,7 +314,7 @@ static struct cmd_rec *rec_get(struct nexus *n, const struct cmd *cmd)
 	rec->haunts = false;
 	TAILQ_INSERT_TAIL(&a->live, rec, live);
 	rec->effect_blocks = cmd->nblocks;
-	rec->applied = rec->ua = false;
+	rec->applied = rec->ua = rec->met_reset = rec->killed = rec->defer = false;
 	return rec;
 }
 
@@ -447,7 +451,9 @@ void nexus_apply(void *model, struct sim_path *sp, struct cmd *cmd)
 	struct cmd_rec *rec = cmd->drv;
 	uint32_t ncells = rec->effect_blocks * n->w->cfg.ncells_block;
 
-	if (n->down && draw_pct(&n->cmds, 50)) {
+	rec->killed = rec->serial <= n->w->array.killed;
+	rec->met_reset = n->reset;
+	if (rec->killed || rec->met_reset || (n->down && draw_pct(&n->cmds, 50))) {
 		if (cmd->op == CMD_READ)
 			apply_read(&n->w->array, cmd, 0);
 		return; /* it got lost on the way: its end says V_FAIL */
@@ -539,6 +545,10 @@ static void ghost_lands(struct loop_timer *t)
 	struct cmd_rec *rec = container_of(t, struct cmd_rec, late);
 	struct nexus *n = rec->nexus;
 
+	if (rec->serial <= n->w->array.killed) {
+		rec_free(rec);
+		return;
+	}
 	world_trace(n->w, WE_APPLY, rec->serial, rec->effect_blocks, 1, 0);
 	apply_writes(n, rec, rec->effect_blocks * n->w->cfg.ncells_block);
 	rec_free(rec);
@@ -551,7 +561,7 @@ static bool rec_haunts(struct nexus *n, struct cmd_rec *rec, const struct outcom
 
 	if (rec->op != CMD_WRITE && rec->op != CMD_WRITE_ZEROES && rec->op != CMD_DISCARD)
 		return false;
-	if (!(o->flags & VF_GHOST) || rec->applied || !draw_pct(&n->cmds, 50))
+	if (!(o->flags & VF_GHOST) || rec->applied || rec->killed || !draw_pct(&n->cmds, 50))
 		return false;
 	rec->haunts = true;
 	loop_timer_init(&rec->late, ghost_lands);
@@ -601,17 +611,40 @@ void array_killed(struct array *a, struct prng *r)
 	}
 }
 
+/* What the array has to say of itself comes before the fate of the command. */
+static void ended_news(struct nexus *n, struct cmd_rec *rec, struct outcome *o)
+{
+	struct array *a = &n->w->array;
+
+	if (rec->defer) {
+		world_lost(n->w, true);
+		array_lose_cache(a, &n->cmds, 70);
+	}
+	if (o->verdict == V_FAIL)
+		return; /* it did not get there, or not back */
+	if (rec->killed && !rec->applied) {
+		*o = (struct outcome){ .verdict = V_OTHER, .flags = VF_GHOST, .err = EIO };
+	} else if (rec->met_reset) {
+		*o = (struct outcome){ .verdict = V_SAME, .flags = VF_NOT_RUN };
+		if (n->reset)
+			o->flags |= VF_CACHE | VF_IDENTITY | VF_MODE | VF_ALUA;
+		nexus_tell_reset(n);
+	}
+}
+
 void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)
 {
 	struct nexus *n = model;
 	struct array *a = &n->w->array;
 	struct cmd_rec *rec = cmd->drv;
 	struct outcome *o = &cmd->outcome;
-	bool good = o->verdict == V_OK || o->verdict == V_OK_INFO;
+	bool good;
 
+	ended_news(n, rec, o);
+	good = o->verdict == V_OK || o->verdict == V_OK_INFO;
 	if (good && (!rec->applied || (n->down && draw_pct(&n->cmds, 50))))
 		*o = (struct outcome){ .verdict = V_FAIL, .flags = VF_GHOST, .err = EIO };
-	else if (n->removing && o->verdict != V_OK && o->verdict != V_OK_INFO && draw_pct(&n->cmds, 30))
+	else if (n->removing && !good && !(o->flags & VF_CACHE) && draw_pct(&n->cmds, 30))
 		*o = (struct outcome){ .verdict = V_CANCELED };
 	n->w->good_ended |= o->verdict == V_OK || o->verdict == V_OK_INFO;
 	a->inflight--;

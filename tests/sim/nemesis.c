@@ -221,6 +221,12 @@ static void nemesis_deed(struct loop_timer *t)
 		do_set(ne->w, &ne->prng);
 	else if (f == SF_HOG)
 		do_hog(ne);
+	else if (f == SF_POWER)
+		array_power_loss(&ne->w->array, &ne->prng);
+	else if (f == SF_RESET)
+		n->reset = true;
+	else if (f == SF_RECONNECT)
+		client_reconnect(&ne->w->clients, (unsigned)prng_below(&ne->prng, cfg->nclients));
 	else
 		do_path(ne, f, n);
 	loop_timer_in(ne->w->loop, t, cfg->nemesis_ns / 2 + prng_below(&ne->prng, cfg->nemesis_ns));

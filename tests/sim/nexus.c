@@ -29,6 +29,46 @@ bool nexus_is_good(const struct nexus *n)
 	       !n->other_size && !n->admin_failed && n->access <= ACCESS_NONOPTIMIZED;
 }
 
+/* Others ask the same device, too, and take what it has to tell: if core hears of the reset by
+ * some path at all it may be that the next one knows of nothing, but that there was something. */
+static void eat_attentions(struct nexus *teller)
+{
+	struct world *w = teller->w;
+
+	for (unsigned i = 0; i < w->cfg.npaths; i++) {
+		struct nexus *n = &w->array.nexus[i];
+
+		if (!n->reset || !n->cfg->info_on_cheap || !draw_pct(&teller->checks, 20))
+			continue;
+		n->reset = false;
+		n->info.unexplained++;
+	}
+}
+
+void nexus_tell_reset(struct nexus *n)
+{
+	if (!n->reset)
+		return;
+	n->reset = false;
+	world_reset_told(n->w, n);
+	eat_attentions(n);
+}
+
+bool nexus_has_witness(const struct nexus *n)
+{
+	const struct world *w = n->w;
+
+	for (unsigned i = 0; i < w->cfg.npaths; i++) {
+		const struct nexus *q = &w->array.nexus[i];
+
+		if (q != n && nexus_is_good(q) && !q->reset && !q->attention && path_is_usable(&q->sp->path) &&
+		    !q->sp->path.overdue && q->info.unexplained == q->told.unexplained &&
+		    q->sp->path.clean_since_ns < w->flushed_ns)
+			return true;
+	}
+	return false;
+}
+
 static void nexus_check(void *model, struct sim_path *sp, bool full, struct sim_check *check)
 {
 	struct nexus *n = model;
@@ -66,6 +106,11 @@ static void nexus_checked(void *model, struct sim_path *sp, bool full, struct si
 {
 	struct nexus *n = model;
 
+	if (check->result == CHECK_OK && n->reset) {
+		check->no_info = false;
+		check->info.news = VF_CACHE | VF_IDENTITY;
+		nexus_tell_reset(n);
+	}
 	world_trace(n->w, WE_CHECK, n->id, full, check->result, n->check_good);
 	if (check->result != CHECK_OK || (full && !n->check_good)) {
 		nexus_doubt(n, "its check failed", true);

@@ -142,7 +142,8 @@ static void cell_prune(struct oracle *o, struct cell *cell, uint32_t oldest_begi
 
 /* --- O1 ------------------------------------------------------------------------ */
 
-uint32_t oracle_write_begin(struct oracle *o, enum wr_kind kind, uint32_t c0, uint32_t c1, uint32_t oldest_begin)
+uint32_t oracle_write_begin(struct oracle *o, unsigned client, enum wr_kind kind, uint32_t c0, uint32_t c1,
+			    uint32_t oldest_begin)
 {
 	uint32_t wid = o->nwrs++;
 
@@ -152,7 +153,7 @@ uint32_t oracle_write_begin(struct oracle *o, enum wr_kind kind, uint32_t c0, ui
 		o->wrs = realloc(o->wrs, o->wrs_cap * sizeof(*o->wrs));
 		assert(o->wrs);
 	}
-	o->wrs[wid] = (struct wr){ .kind = kind, .status = WR_OPEN, .inv = ++o->tick, .c0 = c0, .c1 = c1 };
+	o->wrs[wid] = (struct wr){ .kind = kind, .status = WR_OPEN, .inv = ++o->tick, .c0 = c0, .c1 = c1, .client = client };
 	for (uint32_t c = c0; c < c1; c++) {
 		cell_touch(o, c);
 		cell_prune(o, &o->cells[c], oldest_begin);
@@ -200,7 +201,7 @@ static void make_durable(struct oracle *o, const struct wr *w, const char *when)
 	}
 }
 
-void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, bool durable)
+void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, bool durable, bool seen)
 {
 	struct wr *w = &o->wrs[wid];
 
@@ -215,17 +216,19 @@ void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, boo
 			if (status != WR_CANCELED)
 				cell->zero_end = w->end;
 		}
-		if (status == WR_OK)
+		if (status == WR_OK && cell->reverted < w->inv)
 			cell->max_inv = MAX(cell->max_inv, w->inv);
 		else if (status == WR_CANCELED)
 			seen_remove(o, cell, wid);
 	}
-	if (status != WR_OK)
+	if (status != WR_OK || !seen)
 		return;
 	if (durable) {
 		make_durable(o, w, "a write with FUA was answered");
 		return;
 	}
+	if (w->inv <= o->doubt)
+		o->late = w->end;
 	if (o->nvolatiles == o->volatiles_cap) {
 		o->volatiles_cap *= 2;
 		o->volatiles = realloc(o->volatiles, o->volatiles_cap * sizeof(*o->volatiles));
@@ -277,6 +280,8 @@ void oracle_read_cell(struct oracle *o, uint32_t c, uint32_t begin, uint32_t max
 			   !any			       ? "it was overwritten long before" :
 			   seen_eff(o, any) < max_inv ? "a later write had been answered before" :
 							 "an earlier read saw it overwritten");
+	if (begin <= cell->reverted)
+		return; /* what it has seen may be gone already */
 	if (n == 1) {
 		s->first_obs = MIN(s->first_obs, o->tick);
 		cell->max_inv = MAX(cell->max_inv, o->wrs[s->wid].inv);
@@ -286,26 +291,77 @@ void oracle_read_cell(struct oracle *o, uint32_t c, uint32_t begin, uint32_t max
 		struct seen *e = &o->seen[i];
 		bool same = wid ? e->wid == wid : o->wrs[e->wid].kind == WR_ZERO;
 
-		if (!same && e->dead == TICK_NEVER && seen_known(o, e) < begin)
+		/* Slow commands may bring back what was lost. */
+		if (!same && e->dead == TICK_NEVER && o->wrs[e->wid].inv >= cell->reverted && seen_known(o, e) < begin)
 			e->dead = o->tick;
 	}
 }
 
 /* --- O2 ------------------------------------------------------------------------ */
 
-void oracle_flushed(struct oracle *o, uint32_t begin)
+void oracle_flushed(struct oracle *o, unsigned client, uint32_t begin)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < o->nvolatiles; i++) {
 		const struct wr *w = &o->wrs[o->volatiles[i]];
 
-		if (w->end < begin)
+		if (w->end < begin && !(w->told >> client & 1))
 			make_durable(o, w, "a flush was answered");
 		else
 			o->volatiles[kept++] = o->volatiles[i];
 	}
 	o->nvolatiles = kept;
+}
+
+void oracle_told(struct oracle *o, unsigned client, bool failed)
+{
+	for (uint32_t i = 0; i < o->nvolatiles; i++)
+		if (failed || o->wrs[o->volatiles[i]].inv <= o->lost)
+			o->wrs[o->volatiles[i]].told |= 1u << client;
+}
+
+void oracle_client_left(struct oracle *o, unsigned client)
+{
+	for (uint32_t i = 0; i < o->nvolatiles; i++) {
+		struct wr *w = &o->wrs[o->volatiles[i]];
+
+		if (w->inv <= o->lost && w->client != client)
+			w->told |= 1u << client;
+	}
+}
+
+bool oracle_has_unflushed(const struct oracle *o)
+{
+	for (uint32_t i = 0; i < o->nvolatiles; i++) {
+		const struct wr *w = &o->wrs[o->volatiles[i]];
+
+		if (!w->told || w->inv > o->lost)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * From now on the cell may be read as it was when it was stable: what is known
+ * of later writes counts no more, and what it holds counts again.
+ */
+void oracle_reverted(struct oracle *o, uint32_t c, const uint8_t *data)
+{
+	struct cell *cell = &o->cells[c];
+	uint32_t wid = cell_id(o, c, data, "a lost cache"), i;
+
+	check_durable(o, c, data, cell->durable_inv, "O2", "a lost cache");
+	cell->reverted = ++o->tick;
+	cell->max_inv = 0;
+	for (i = cell->head; i; i = o->seen[i].next)
+		o->seen[i].dead = o->seen[i].obsolete = TICK_NEVER;
+	for (i = cell->head; i; i = o->seen[i].next)
+		if (o->seen[i].wid == wid)
+			break;
+	if (!i)
+		seen_add(o, c, wid);
+	clients_reverted(&o->w->clients, c);
 }
 
 void oracle_check_survivor(struct oracle *o, uint32_t c, const uint8_t *data, const char *when)

@@ -41,6 +41,8 @@ struct wr {
 	enum wr_status status;
 	uint32_t inv, end;
 	uint32_t c0, c1; /* cells [c0, c1) */
+	unsigned client;
+	uint32_t told; /* bit a client: a flush of it has failed since this may have been lost */
 };
 
 /* A write as one cell sees it. */
@@ -58,6 +60,7 @@ struct cell {
 	uint32_t durable_inv; /* of the writes that must survive a power loss */
 	uint32_t zero_end;    /* last answer to a write of zeroes */
 	uint32_t zero_open;   /* writes of zeroes without an answer */
+	uint32_t reverted;    /* it fell back to what was stable then: writes begun before may be lost */
 };
 
 struct oracle {
@@ -71,21 +74,33 @@ struct oracle {
 	uint32_t nseen, seen_cap, seen_free;
 	uint32_t *volatiles; /* ids of answered writes that no flush has covered */
 	uint32_t nvolatiles, volatiles_cap;
+	uint32_t lost;	/* some cache was lost then */
+	uint32_t doubt; /* likewise, for all that core can know */
+	uint32_t late;	/* a write was acknowledged that had begun before */
 };
 
 void oracle_init(struct oracle *o, struct world *w, uint32_t ncells);
 void oracle_fini(struct oracle *o);
 
 /* A write of cells [c0, c1) is submitted now; returns its id. */
-uint32_t oracle_write_begin(struct oracle *o, enum wr_kind kind, uint32_t c0, uint32_t c1, uint32_t oldest_begin);
-/* @durable: it was answered well and had to be stable before (FUA). */
-void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, bool durable);
+uint32_t oracle_write_begin(struct oracle *o, unsigned client, enum wr_kind kind, uint32_t c0, uint32_t c1,
+			    uint32_t oldest_begin);
+/* @durable: it was answered well and had to be stable before (FUA). @seen: somebody got the answer. */
+void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, bool durable, bool seen);
 /* A read is submitted now: ret[i] is what its end needs of cell c0 + i. */
 void oracle_read_begin(struct oracle *o, uint32_t c0, uint32_t c1, uint32_t *ret);
 /* It has returned @data for cell @c. */
 void oracle_read_cell(struct oracle *o, uint32_t c, uint32_t begin, uint32_t max_inv, const uint8_t *data);
-/* A flush submitted at @begin was answered well. */
-void oracle_flushed(struct oracle *o, uint32_t begin);
+/* A flush of @client, submitted at @begin, was answered well; with an error, which
+ * is the device's own if @failed: then nothing is promised of what was acknowledged before. */
+void oracle_flushed(struct oracle *o, unsigned client, uint32_t begin);
+void oracle_told(struct oracle *o, unsigned client, bool failed);
+/* Nobody has to tell @client of what others have lost any more: it has left. */
+void oracle_client_left(struct oracle *o, unsigned client);
+/* Cell @c has fallen back to @data, which was stable. */
+void oracle_reverted(struct oracle *o, uint32_t c, const uint8_t *data);
+/* Are there acknowledged writes that no flush has covered, and nobody was told of? */
+bool oracle_has_unflushed(const struct oracle *o);
 /* Cell @c of the medium after a power loss, or after a clean stop. */
 void oracle_check_survivor(struct oracle *o, uint32_t c, const uint8_t *data, const char *when);
 

@@ -18,7 +18,8 @@ static const char *const fault_names[SF_NR] = {
 	[SF_HUP] = "hup",	  [SF_ALUA] = "alua",		[SF_ADMIN] = "admin",
 	[SF_REMOVE] = "remove",	  [SF_SWAP] = "swap",		[SF_RESIZE] = "resize",
 	[SF_CHECK] = "check",	  [SF_DARK] = "dark",		[SF_SET] = "set",
-	[SF_LIMITS] = "limits",	  [SF_HOG] = "hog",
+	[SF_LIMITS] = "limits",	  [SF_HOG] = "hog",		[SF_POWER] = "power",
+	[SF_RESET] = "reset",	  [SF_RECONNECT] = "reconnect",	[SF_DEFER] = "defer",
 };
 
 const char *sim_fault_name(enum sim_fault f)
@@ -193,6 +194,19 @@ static void draw_faults(struct swarm *s, struct prng *r)
 		}
 		s->par.suspect_after_ns = draw(r, 20, 200) * NS_PER_MS;
 	}
+	if (s->rate[SF_DEFER])
+		s->rate[SF_DEFER] += 200;
+	/* A LUN that is reset, or seems to be, and little else that could explain an error. */
+	if (draw_pct(r, 10)) {
+		for (int f = 0; f < SF_NR; f++)
+			s->rate[f] = 0;
+		s->rate[SF_POWER] = (uint32_t)draw(r, 0, 2);
+		s->rate[SF_RESET] = (uint32_t)draw(r, 1, 4);
+		s->rate[SF_RECONNECT] = (uint32_t)draw(r, 0, 6);
+		s->rate[SF_DEFER] = draw_pct(r, 30) ? 300 : 0;
+		s->rate[SF_OTHER] = draw_pct(r, 30) ? 50 : 0;
+		s->weight[REQ_FLUSH] += 8;
+	}
 	s->nemesis_ns = draw(r, 2, draw_pct(r, 50) ? 20 : 500) * NS_PER_MS;
 	s->nbad = draw_pct(r, 15) ? (unsigned)draw(r, 1, 4) : 0;
 	s->heal_one = draw_pct(r, 30);
@@ -203,6 +217,9 @@ static void draw_kills(struct swarm *s, struct prng *r)
 {
 	if (draw_pct(r, 20))
 		s->nkills = (unsigned)draw(r, 1, 3);
+	/* What it owes its clients dies with it. */
+	if (s->nkills)
+		s->rate[SF_POWER] = s->rate[SF_RESET] = s->rate[SF_DEFER] = s->rate[SF_RECONNECT] = 0;
 	/* What the one has left and the next one writes meet more often in few blocks. */
 	if (s->nkills && draw_pct(r, 50)) {
 		s->weight[REQ_WRITE] += 60;

@@ -44,6 +44,7 @@ enum sim_fault {
 	SF_NODEV,	/* submit says -ENODEV */
 	SF_STREAK,	/* V_LATER and V_OTHER that count towards a streak */
 	SF_ONCE,	/* VF_RETRY_ONCE */
+	SF_DEFER,	/* a deferred error: some of the cache is lost */
 	SF_CMD_NR,
 	/* of a path or of all: the nemesis */
 	SF_DIE = SF_CMD_NR, /* the path is dead for a while, in-flight commands fail */
@@ -59,6 +60,9 @@ enum sim_fault {
 	SF_SET,		    /* depth and selector are changed live */
 	SF_LIMITS,	    /* a path's limits or abilities change */
 	SF_HOG,		    /* somebody holds most of the memory for a while */
+	SF_POWER,	    /* the array loses power, and its cache */
+	SF_RESET,	    /* one nexus is reset, and says the same */
+	SF_RECONNECT,	    /* a client goes and comes back */
 	SF_NR
 };
 

@@ -101,6 +101,31 @@ void world_poll_lun(struct world *w)
 		check_dark(w);
 }
 
+/* --- the cache ------------------------------------------------------------------------ */
+
+static bool writes_are_exposed(struct world *w)
+{
+	return oracle_has_unflushed(&w->oracle) || clients_write(&w->clients);
+}
+
+void world_lost(struct world *w, bool told)
+{
+	if (told || writes_are_exposed(w))
+		w->loss_tick = world_tick(w);
+	w->oracle.lost = w->oracle.doubt = world_tick(w);
+}
+
+void world_reset_told(struct world *w, const struct nexus *n)
+{
+	w->oracle.doubt = world_tick(w);
+	if (!writes_are_exposed(w))
+		return;
+	w->reset_tick = world_tick(w);
+	w->reset_nexus = n->id;
+	if (!nexus_has_witness(n))
+		w->bare_reset_tick = w->reset_tick;
+}
+
 /* --- stepping ---------------------------------------------------------------------------- */
 
 static void describe_stuck(struct world *w, const char *what)
@@ -242,7 +267,7 @@ static void world_power_loss(struct world *w)
 
 	prng_init(&r, w->seed, ENT_POWER);
 	world_trace(w, WE_POWER, 0, 0, 0, 0);
-	array_power_loss(&w->array, &r);
+	array_lose_cache(&w->array, &r, 50);
 	for (uint32_t c = 0; c < w->array.ncells; c++)
 		oracle_check_survivor(&w->oracle, c, array_now(&w->array, c), "after a power loss");
 }
@@ -275,7 +300,9 @@ static void world_end(struct world *w, bool clean)
 			   st.held_now);
 	if (!clean)
 		return;
-	oracle_flushed(&w->oracle, TICK_NEVER);
+	/* Nobody asks any more whether what was lost before was lost. */
+	oracle_told(&w->oracle, SIM_CLIENTS_MAX + 1, false);
+	oracle_flushed(&w->oracle, SIM_CLIENTS_MAX + 1, TICK_NEVER);
 	for (uint32_t c = 0; c < w->array.ncells; c++)
 		oracle_check_survivor(&w->oracle, c, array_stable(&w->array, c), "after a clean stop");
 }
@@ -350,10 +377,10 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 
 static void world_fini(struct world *w)
 {
+	clients_fini(&w->clients);
 	lun_free(w->lun);
 	killer_fini(&w->killer);
 	loop_free(w->loop);
-	clients_fini(&w->clients);
 	oracle_fini(&w->oracle);
 	array_fini(&w->array);
 	fault_disarm_all();

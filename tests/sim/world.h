@@ -56,6 +56,11 @@ struct world {
 	bool dark_counts; /* a step of this time without a path had no port group in transition */
 	uint64_t unproven_since_ns;  /* the same, before the last good command: 0 after one */
 	bool good_ended, good_before; /* a command has ended well in this step, in the last one */
+	/* Some cache was lost, or may have been for all that core can know, with writes in it. */
+	uint32_t loss_tick, bare_reset_tick;
+	uint32_t reset_tick; /* a nexus has told of a reset */
+	unsigned reset_nexus;
+	uint64_t flushed_ns; /* a flush that was asked for then was answered well */
 	uint32_t failing_tick; /* the LUN was failing requests at this tick */
 };
 
@@ -83,6 +88,10 @@ void world_poll_lun(struct world *w);
 
 /* A new LUN, without paths yet. */
 void world_new_lun(struct world *w, const struct lun_params *par);
+/* Some of the cache is about to be lost; @told: and core hears so. */
+void world_lost(struct world *w, bool told);
+/* Core hears of a reset by @n. */
+void world_reset_told(struct world *w, const struct nexus *n);
 
 void world_stop(struct world *w, uint64_t grace_ns);
 

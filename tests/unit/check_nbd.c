@@ -251,6 +251,60 @@ START_TEST(test_structured_empty)
 }
 END_TEST
 
+/* Some of what was acknowledged is lost: the next flush of each connection says so, also that of one
+ * which has taken the place of another. */
+START_TEST(test_lost_cache)
+{
+	const struct outcome deferred = { .verdict = V_SAME, .flags = VF_DEFERRED | VF_CACHE };
+	int a, b;
+
+	nr_start(&plain);
+	a = nr_connect();
+	nr_go(a, 0);
+	b = nr_connect();
+	nr_go(b, 0);
+	write_pattern(a, 0, 1, 0, 4096, 1);
+	nr_expect_simple(a, 1, 0);
+	rig.next = deferred;
+	rig.fail_next = true;
+	nr_request(b, 0, NBD_CACHE, 2, 0, 4096);
+	nr_expect_simple(b, 2, 0);
+	nr_close(a);
+	rig_pump(&rig);
+	a = nr_connect();
+	nr_go(a, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		nr_request(a, 0, NBD_FLUSH, 3, 0, 0);
+		nr_expect_simple(a, 3, i ? 0 : 5);
+		nr_request(b, 0, NBD_FLUSH, 4, 0, 0);
+		nr_expect_simple(b, 4, i ? 0 : 5);
+	}
+	/* The connection has gone before the answer was there. */
+	write_pattern(a, 0, 5, 0, 4096, 1);
+	nr_expect_simple(a, 5, 0);
+	rig.fail_next = true;
+	nr_request(b, 0, NBD_CACHE, 6, 0, 4096);
+	nr_expect_simple(b, 6, 0);
+	write_pattern(b, 0, 7, 4096, 4096, 1);
+	nr_expect_simple(b, 7, 0);
+	rig.hold = true;
+	nr_request(a, 0, NBD_FLUSH, 8, 0, 0);
+	rig_pump(&rig);
+	nr_close(a);
+	rig_pump(&rig);
+	rig_release(&rig);
+	a = nr_connect();
+	nr_go(a, 0);
+	nr_request(a, 0, NBD_FLUSH, 9, 0, 0);
+	nr_expect_simple(a, 9, 5);
+	nr_request(a, 0, NBD_FLUSH, 10, 0, 0);
+	nr_expect_simple(a, 10, 0);
+	nr_close(a);
+	nr_close(b);
+	nr_stop();
+}
+END_TEST
+
 START_TEST(test_flush_fua)
 {
 	int fd;
@@ -721,6 +775,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_judged, 0, 5);
 	tcase_add_loop_test(tc, test_read_write, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, test_structured_empty);
+	tcase_add_test(tc, test_lost_cache);
 	tcase_add_loop_test(tc, test_flush_fua, 0, 2);
 	tcase_add_test(tc, test_trim_zeroes);
 	tcase_add_loop_test(tc, test_block_status, 0, 2);

@@ -162,7 +162,7 @@ START_TEST(eight_unit_attentions_are_taken)
 	check(true);
 	assert_result(CHECK_OK, NULL);
 	/* What they said about the LU is told on. */
-	ck_assert_uint_eq(core.info.news, VF_CACHE);
+	ck_assert_uint_eq(core.info.news, VF_CACHE | VF_IDENTITY);
 	check(false);
 	ck_assert_uint_eq(core.info.news, 0);
 	fake_sg_sense(0x00, -1, 0, 9, 6, 0x29, 0);
@@ -180,7 +180,7 @@ START_TEST(news_are_not_lost)
 	assert_result(CHECK_DOWN, "INQUIRY");
 	check(true);
 	assert_result(CHECK_OK, NULL);
-	ck_assert_uint_eq(core.info.news, VF_CACHE);
+	ck_assert_uint_eq(core.info.news, VF_CACHE | VF_IDENTITY);
 }
 END_TEST
 

@@ -39,6 +39,8 @@ struct model {
 	uint64_t check_ns[8]; /* a check takes so long; 0: a millisecond */
 	enum access_state access[8];
 	unsigned nchecks[8], nflushes[8], news[8];
+	uint32_t unexplained[8];
+	bool no_cache;
 	uint64_t bad_lba; /* medium error; 0 none */
 	unsigned caps;
 	unsigned prio[8];
@@ -150,10 +152,11 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 	c->why = m.flaw[sp->id];
 	c->info = (struct path_info){ .block_bytes = BS,
 				      .nblocks = m.other_size[sp->id] ? m.other_size[sp->id] : NBLOCKS,
-				      .write_cache = true,
+				      .write_cache = !m.no_cache,
 				      .caps = m.caps & ~m.lacks[sp->id],
 				      .access = m.access[sp->id],
 				      .news = m.news[sp->id],
+				      .unexplained = m.unexplained[sp->id],
 				      .max_blocks = m.max_blocks,
 				      .host_tags = m.host_tags,
 				      .prio = m.prio[sp->id],
@@ -243,6 +246,9 @@ static void ask_done(struct req *r)
 	a->dones++;
 }
 
+/* In whose name ask() asks. */
+static struct lun_client *asker;
+
 static void ask(struct ask *a, enum req_op op, uint64_t lba, uint32_t n, int fill, unsigned flags)
 {
 	size_t bytes = op == REQ_READ || op == REQ_WRITE ? (size_t)n * BS : 0;
@@ -257,6 +263,7 @@ static void ask(struct ask *a, enum req_op op, uint64_t lba, uint32_t n, int fil
 	a->r->flags = flags;
 	a->r->done = ask_done;
 	a->r->owner = a;
+	a->r->client = asker;
 	if (bytes)
 		memset(a->r->data, fill, bytes);
 	lun_submit(a->r);

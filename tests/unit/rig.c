@@ -194,6 +194,11 @@ static void fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_f
 		f->outcome.verdict = V_ERR;
 		f->outcome.err = r->fail_errno;
 	}
+	if (r->fail_next) {
+		r->fail_next = false;
+		f->apply_ns = SIM_NEVER;
+		f->outcome = r->next;
+	}
 }
 
 static void status(struct rig *r, struct cmd *cmd)

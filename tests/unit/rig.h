@@ -41,6 +41,8 @@ struct rig {
 	bool busy;	 /* submit() says -EAGAIN: nothing is sent */
 	int fail_errno;	 /* they end with it */
 	unsigned fail_op; /* only this cmd_op; CMD_OP_NR: all */
+	struct outcome next; /* of the next one, */
+	bool fail_next;	     /* if this is set */
 	/* what was seen */
 	unsigned ncmds[CMD_OP_NR], fua, no_unmap;
 	uint64_t largest_discard, discard_lba;
