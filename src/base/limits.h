@@ -21,6 +21,7 @@
 #define GROUPS_MAX 64	       /* per LUN */
 #define BLOCK_BYTES_MIN 512u   /* logical block sizes that we serve */
 #define BLOCK_BYTES_MAX 65536u /* NBD's bound for a minimum block size */
+#define PHYS_BLOCK_BYTES_MAX (1u << 20) /* a device that tells more is not believed */
 #define NUMA_NODES_MAX 64u     /* nodes whose distances are known */
 #define NUMA_LOCAL_DISTANCE 10u /* ACPI SLIT: a node to itself */
 #define DEPTH_DEFAULT 64u      /* slots of the LUN where nothing says otherwise */

@@ -104,6 +104,14 @@ const char *lun_stranger(struct lun *lun, const struct path_info *info, char *bu
 	return buf;
 }
 
+/* Clients are told to prefer it: it has to be a block size, and below what a request may carry. */
+static uint32_t phys_block_bytes(const struct path_info *info)
+{
+	uint32_t n = info->phys_block_bytes;
+
+	return n < info->block_bytes || n > PHYS_BLOCK_BYTES_MAX || (n & (n - 1)) ? info->block_bytes : n;
+}
+
 void lun_learn(struct lun *lun, const struct path_info *info)
 {
 	struct lun_geometry *g = &lun->geo;
@@ -113,7 +121,7 @@ void lun_learn(struct lun *lun, const struct path_info *info)
 		return;
 	}
 	g->block_bytes = info->block_bytes;
-	g->phys_block_bytes = MAX(info->phys_block_bytes, info->block_bytes);
+	g->phys_block_bytes = phys_block_bytes(info);
 	g->nblocks = info->nblocks;
 	g->read_only = info->read_only || lun->par.read_only;
 	g->rotational = info->rotational;

@@ -323,6 +323,7 @@ int daemon_run(struct daemon *d)
 	loop_signal_start(d->loop, &d->sigint, SIGINT, daemon_on_int);
 	loop_signal_start(d->loop, &d->sighup, SIGHUP, daemon_on_hup);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN); /* "stty tostop" must not stop a LUN that logs from the background */
 	daemon_guard_memory(d->lc);
 	if (daemon_start(d) < 0) {
 		/* Nothing has been served: the process ends as it is. */

@@ -346,6 +346,26 @@ START_TEST(test_room)
 }
 END_TEST
 
+/* Devices lie about their physical blocks, and NBD clients are told to prefer them. */
+START_TEST(test_physical_blocks_that_cannot_be)
+{
+	const struct { uint32_t told, is; } rows[] = {
+		{ 0, BS }, { BS / 2, BS }, { BS, BS }, { 4096, 4096 }, { 4097, BS }, { 1u << 20, 1u << 20 },
+		{ 1u << 21, BS }, { 1u << 31, BS },
+	};
+	struct lun_geometry g;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		start(1, NULL);
+		m.phys_block_bytes = rows[i].told;
+		run(20 * NS_PER_MS);
+		ck_assert(lun_geometry(lun, &g));
+		ck_assert_uint_eq(g.phys_block_bytes, rows[i].is);
+		finish();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -362,6 +382,7 @@ int main(void)
 		test_zeroes_by_hand,
 		test_cancel,
 		test_room,
+		test_physical_blocks_that_cannot_be,
 	};
 	Suite *s = suite_create("lun");
 	TCase *tc = tcase_create("lun");

@@ -49,7 +49,7 @@ struct model {
 	unsigned nactivated[8];
 	enum access_state activated; /* what that makes of a path */
 	unsigned lacks[8]; /* of caps */
-	uint32_t max_blocks;
+	uint32_t max_blocks, phys_block_bytes;
 	unsigned host_tags;
 	uint64_t other_size[8];
 	bool other_ident[8];	/* checks tell another identity */
@@ -158,6 +158,7 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 				      .news = m.news[sp->id],
 				      .unexplained = m.unexplained[sp->id],
 				      .max_blocks = m.max_blocks,
+				      .phys_block_bytes = m.phys_block_bytes,
 				      .host_tags = m.host_tags,
 				      .prio = m.prio[sp->id],
 				      .explicit_alua = m.explicit_alua,
