@@ -9,6 +9,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${BUILD:-$here/../../_build/gcc}
 LUNMUXD=${LUNMUXD:-$BUILD/lunmuxd}
 LUNMUXCTL=${LUNMUXCTL:-$BUILD/lunmuxctl}
+# Cases run in a directory of their own: fio leaves files where it is started.
+BUILD=$(realpath -m "$BUILD") LUNMUXD=$(realpath -m "$LUNMUXD") LUNMUXCTL=$(realpath -m "$LUNMUXCTL")
 export LC_ALL=C
 
 case_name=
@@ -42,11 +44,13 @@ case_begin() {
 	T=$(mktemp -d "${TMPDIR:-/tmp}/lunmux-test.XXXXXX") || exit 1
 	trap case_end EXIT
 	trap 'exit 1' INT TERM HUP
+	cd "$T" || exit 1
 }
 
 case_end() {
 	local i dev
 	trap '' INT TERM HUP
+	cd /
 	declare -F case_cleanup >/dev/null && case_cleanup
 	jobs -p | xargs -r kill 2>/dev/null
 	if [ -n "$daemon_pid" ] && kill "$daemon_pid" 2>/dev/null; then
