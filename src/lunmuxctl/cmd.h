@@ -50,6 +50,7 @@ enum view {
 	VIEW_FLUSH,
 	VIEW_TEXT,
 	VIEW_CHECK,
+	VIEW_SCAN,
 	VIEW_TRACE,
 	VIEW_WAIT,
 	VIEW_PING,
@@ -167,6 +168,8 @@ void cmd_record(const struct command *cmd, const struct options *o, int argc, ch
 		struct report *r);
 void cmd_config(const struct command *cmd, const struct options *o, int argc, char **argv,
 		struct report *r);
+void cmd_scan(const struct command *cmd, const struct options *o, int argc, char **argv,
+	      struct report *r);
 void cmd_top(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r);
 void cmd_metrics(const struct command *cmd, const struct options *o, int argc, char **argv,

@@ -49,6 +49,11 @@ static const struct command commands[] = {
 	 "FILE (/etc/multipath.conf) as a lunmux.conf, what has no counterpart as comments. No\n"
 	 "daemon is asked.\n",
 	 1, 2, VIEW_TEXT, cmd_config, 0},
+	{"scan", "[FILE]", "all LUNs of this machine, configured or not",
+	 "SCSI and loop devices by LUN: names, paths, who holds it, and lines to paste into\n"
+	 "lunmux.conf for those that FILE (/etc/lunmux.conf) does not list. No daemon is asked,\n"
+	 "no device is opened, no right is needed.\n",
+	 0, 1, VIEW_SCAN, cmd_scan, 0},
 	{"fail-path", "[NAME] PATH", "take a path out of use",
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. Commands\n"
 	 "on it end; it gets no new ones until reinstate-path.\n",

@@ -232,6 +232,7 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 		break;
 	case VIEW_LIST:
 	case VIEW_PATHS:
+	case VIEW_SCAN:
 		break; /* one table for all */
 	case VIEW_TEXT:
 	case VIEW_CHECK:
@@ -268,6 +269,8 @@ static void text_write(const struct report *r, FILE *f, bool colour)
 		write_list(r, f, colour);
 	if (r->view == VIEW_PATHS)
 		write_paths(r, f, colour);
+	if (r->view == VIEW_SCAN)
+		text_scan(r->luns, f, colour);
 	json_array_foreach(r->luns, i, l) write_one(r, l, f, colour);
 	write_errors(r);
 }

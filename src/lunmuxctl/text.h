@@ -61,12 +61,13 @@ void table_print_row(const struct table *t, size_t row, FILE *f, bool colour);
 void table_print(const struct table *t, FILE *f, bool colour);
 void table_free(struct table *t);
 
-/* --- views: text_status.c, text_stats.c, text_record.c --- */
+/* --- views: text_status.c, text_stats.c, text_record.c, text_scan.c --- */
 struct report;
 void text_status(const json_t *lun, FILE *f, bool colour);
 void text_event(const json_t *event, FILE *f, bool colour);
 void text_events(const json_t *lun, FILE *f, bool colour);
 void text_trace(const json_t *lun, FILE *f, bool colour);
+void text_scan(const json_t *luns, FILE *f, bool colour);
 void text_stats(const json_t *lun, FILE *f, bool colour);
 
 #endif

@@ -13,6 +13,7 @@
 #include "path/discover_loop.h"
 #include "base/cleanup.h"
 #include "base/sys.h"
+#include "path/sg_sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,35 +52,35 @@ int loop_backing_fd(int fd, struct loop_backing *ret)
 	return 0;
 }
 
-static ssize_t loop_attr(dev_t rdev, const char *attr, char *buf, size_t size)
+/* Attribute loop/@attr of the block device whose directory in sysfs is @dir. */
+static ssize_t loop_attr(const char *dir, const char *attr, char *buf, size_t size)
 {
-	char path[128];
+	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/%s", major(rdev), minor(rdev),
-		 attr);
+	snprintf(path, sizeof(path), "%s/loop/%s", dir, attr);
 	return sys->read_file(path, buf, size);
 }
 
-static uint64_t loop_attr_u64(dev_t rdev, const char *attr)
+static uint64_t loop_attr_u64(const char *dir, const char *attr)
 {
 	char buf[32];
 
-	return loop_attr(rdev, attr, buf, sizeof(buf)) > 0 ? strtoull(buf, NULL, 10) : 0;
+	return loop_attr(dir, attr, buf, sizeof(buf)) > 0 ? strtoull(buf, NULL, 10) : 0;
 }
 
-int loop_backing_sysfs(dev_t rdev, struct loop_backing *ret)
+static int backing_read(const char *dir, struct loop_backing *ret)
 {
 	const size_t suffix = sizeof(deleted_suffix) - 1;
 	struct stat st;
 	ssize_t len;
 
 	memset(ret, 0, sizeof(*ret));
-	len = loop_attr(rdev, "backing_file", ret->file, sizeof(ret->file));
+	len = loop_attr(dir, "backing_file", ret->file, sizeof(ret->file));
 	if (len < 0)
 		return len == -EFBIG ? -ENAMETOOLONG : -ENXIO;
-	ret->offset = loop_attr_u64(rdev, "offset");
-	ret->sizelimit = loop_attr_u64(rdev, "sizelimit");
-	ret->autoclear = loop_attr_u64(rdev, "autoclear");
+	ret->offset = loop_attr_u64(dir, "offset");
+	ret->sizelimit = loop_attr_u64(dir, "sizelimit");
+	ret->autoclear = loop_attr_u64(dir, "autoclear");
 	if (stat(ret->file, &st) == 0) {
 		ret->known = true;
 		ret->dev = st.st_dev;
@@ -90,6 +91,14 @@ int loop_backing_sysfs(dev_t rdev, struct loop_backing *ret)
 		ret->deleted = true;
 	}
 	return 0;
+}
+
+int loop_backing_sysfs(dev_t rdev, struct loop_backing *ret)
+{
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
+	return backing_read(dir, ret);
 }
 
 /* Does /dev/loop@number stand for the whole file @st? */
@@ -160,4 +169,23 @@ int discover_loop_scan(const char *file, char (*names)[PATH_NAME_BYTES], int max
 	}
 	free(list);
 	return found;
+}
+
+void discover_loop_each(discover_loop_fn *fn, void *arg)
+{
+	_cleanup_free_ struct loop_backing *b = malloc(sizeof(*b));
+	struct dirent **list;
+	char dir[PATH_MAX];
+	int n;
+
+	snprintf(dir, sizeof(dir), "%s/block", sg_sys_root);
+	n = scandir(dir, &list, is_loop, by_number);
+	for (int i = 0; i < n; i++) {
+		snprintf(dir, sizeof(dir), "%s/block/%s", sg_sys_root, list[i]->d_name);
+		if (b && backing_read(dir, b) == 0)
+			fn(arg, list[i]->d_name, b);
+		free(list[i]);
+	}
+	if (n >= 0)
+		free(list);
 }

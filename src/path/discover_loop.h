@@ -36,4 +36,9 @@ int loop_backing_sysfs(dev_t rdev, struct loop_backing *ret);
  */
 int discover_loop_scan(const char *file, char (*names)[PATH_NAME_BYTES], int max);
 
+/* Call @fn with each attached loop device, "loop0", by number, and what sysfs says about it; as
+ * loop_backing_sysfs() not certain. */
+typedef void discover_loop_fn(void *arg, const char *loop, const struct loop_backing *b);
+void discover_loop_each(discover_loop_fn *fn, void *arg);
+
 #endif

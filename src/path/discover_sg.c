@@ -124,26 +124,46 @@ static int is_sg(const struct dirent *e)
 	return sg_number(e->d_name) >= 0;
 }
 
-int discover_sg_scan(const char *wwid, bool allow_vpd80, char (*names)[PATH_NAME_BYTES],
-		     int max)
+void discover_sg_each(discover_sg_fn *fn, void *arg)
 {
 	struct dirent **list;
 	char dir[PATH_MAX];
-	struct ident id;
-	int i, n, found = 0;
+	int i, n;
 
 	snprintf(dir, sizeof(dir), "%s/class/scsi_generic", sg_sys_root);
 	n = scandir(dir, &list, is_sg, by_number);
 	for (i = 0; i < n; i++) {
-		const char *sg = list[i]->d_name;
-
-		if (found < max && discover_sg_ident(sg, allow_vpd80, &id) &&
-		    wwid_matches(wwid, &id) && strlen(sg) < PATH_NAME_BYTES - 5)
-			snprintf(names[found++], PATH_NAME_BYTES, "/dev/%.*s",
-				 PATH_NAME_BYTES - 6, sg);
+		if (strlen(list[i]->d_name) < PATH_NAME_BYTES - 5)
+			fn(arg, list[i]->d_name);
 		free(list[i]);
 	}
 	if (n >= 0)
 		free(list);
-	return found;
+}
+
+struct search {
+	const char *wwid;
+	bool allow_vpd80;
+	char (*names)[PATH_NAME_BYTES];
+	int found, max;
+};
+
+static void search_one(void *arg, const char *sg)
+{
+	struct search *s = arg;
+	struct ident id;
+
+	if (s->found < s->max && discover_sg_ident(sg, s->allow_vpd80, &id) &&
+	    wwid_matches(s->wwid, &id))
+		snprintf(s->names[s->found++], PATH_NAME_BYTES, "/dev/%.*s",
+			 PATH_NAME_BYTES - 6, sg);
+}
+
+int discover_sg_scan(const char *wwid, bool allow_vpd80, char (*names)[PATH_NAME_BYTES],
+		     int max)
+{
+	struct search s = {wwid, allow_vpd80, names, 0, max};
+
+	discover_sg_each(search_one, &s);
+	return s.found;
 }

@@ -16,6 +16,10 @@
 int discover_sg_scan(const char *wwid, bool allow_vpd80, char (*names)[PATH_NAME_BYTES],
 		     int max);
 
+/* Call @fn with each sg device that sysfs has, "sg3", by number. */
+typedef void discover_sg_fn(void *arg, const char *sg);
+void discover_sg_each(discover_sg_fn *fn, void *arg);
+
 /* Who sysfs says @sg ("sg3") is, as the kernel read it when it found the device. False
  * if it says nothing. */
 bool discover_sg_ident(const char *sg, bool allow_vpd80, struct ident *ret);
