@@ -110,8 +110,8 @@ void text_scan(const json_t *luns, FILE *f, bool colour)
 	json_t *l;
 
 	if (!json_array_size(luns))
-		fputs("no LUN: the kernel has no SCSI generic device (modprobe sg?) and no attached "
-		      "loop device\n",
+		fputs("no LUN: the kernel has no SCSI generic device (modprobe sg?) and no "
+		      "attached loop device\n",
 		      f);
 	json_array_foreach(luns, i, l)
 	{

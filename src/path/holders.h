@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* holders.h - who holds a block device, as sysfs and procfs show it; nothing is opened but these. */
+/* holders.h - who holds a block device, as sysfs and procfs show it; no device is opened. */
 #ifndef PATH_HOLDERS_H
 #define PATH_HOLDERS_H
 

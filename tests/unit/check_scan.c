@@ -291,7 +291,8 @@ START_TEST(what_is_configured)
 	char *text;
 
 	machine();
-	configure("multipaths {\n multipath {\n wwid naa.600000000000000000000000000000B2\n alias lun0\n }\n"
+	configure("multipaths {\n"
+		  " multipath {\n wwid naa.600000000000000000000000000000B2\n alias lun0\n }\n"
 		  " multipath {\n wwid \"file:/srv/my lab.img\"\n alias lab\n }\n}\n");
 	scan(conf);
 	ck_assert_str_eq(str(lun_of(WWID_B, 0), "alias"), "lun0");
@@ -393,9 +394,12 @@ END_TEST
 
 START_TEST(the_document)
 {
-	/* NAA 6 and NAA 3: multipath and udev take the first, an EUI-64 and NAA 3 differ. */
-	static const uint8_t page83[] = {0,	0x83, 0, 24,   1, 2, 0, 8, 0, 0x25, 0x38, 0x5b, 1, 2,
-					 3,	4,    1, 3,    0, 8, 0x30, 1, 2,	   3,	 4, 5, 6, 7};
+	/* An EUI-64 and an NAA 3, of which multipath takes the first and udev the second. */
+	static const uint8_t page83[] = {
+		0, 0x83, 0, 24,
+		1, 2, 0, 8, 0, 0x25, 0x38, 0x5b, 1, 2, 3, 4, /* EUI-64 */
+		1, 3, 0, 8, 0x30, 1, 2, 3, 4, 5, 6, 7,	     /* NAA */
+	};
 	size_t i;
 	json_t *l;
 
