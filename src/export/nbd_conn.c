@@ -602,6 +602,7 @@ struct nbd_conn *nbd_conn_new_attached(struct nbd_server *s, int fd, const char 
 	 * commands are taken, and the LUN says what it can do. */
 	c->tx_flags = nbd_server_kernel_flags(s) | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES;
 	c->state = NBD_S_REQUEST;
+	lun_client_join(s->lun, &c->client);
 	conn_watch(c);
 	return c;
 }
