@@ -616,10 +616,6 @@ static void ended_news(struct nexus *n, struct cmd_rec *rec, struct outcome *o)
 {
 	struct array *a = &n->w->array;
 
-	if (rec->defer) {
-		world_lost(n->w, true);
-		array_lose_cache(a, &n->cmds, 70);
-	}
 	if (o->verdict == V_FAIL)
 		return; /* it did not get there, or not back */
 	if (rec->killed && !rec->applied) {
@@ -629,6 +625,10 @@ static void ended_news(struct nexus *n, struct cmd_rec *rec, struct outcome *o)
 		if (n->reset)
 			o->flags |= VF_CACHE | VF_IDENTITY | VF_MODE | VF_ALUA;
 		nexus_tell_reset(n);
+	} else if (rec->defer) {
+		/* Only now: a loss that is told by nobody is no fault of core's. */
+		world_lost(n->w, true);
+		array_lose_cache(a, &n->cmds, 70);
 	}
 }
 

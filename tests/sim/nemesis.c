@@ -38,6 +38,15 @@ static void do_admin(struct nexus *n)
 	}
 }
 
+/* A LUN knows itself by its first path (a driver compares that with the configured WWID, a model does
+ * not): it may not be led astray before it has one. */
+static bool lun_is_known(const struct world *w)
+{
+	struct lun_geometry g;
+
+	return lun_geometry(w->lun, &g);
+}
+
 static void do_remove(struct nexus *n)
 {
 	if (!n->sp || n->removing || n->w->stop_asked)
@@ -133,10 +142,9 @@ static void do_path(struct nemesis *ne, enum sim_fault f, struct nexus *n)
 		do_remove(n);
 		break;
 	case SF_SWAP:
-		do_turn(n, true, false);
-		break;
 	case SF_RESIZE:
-		do_turn(n, false, true);
+		if (lun_is_known(ne->w))
+			do_turn(n, f == SF_SWAP, f == SF_RESIZE);
 		break;
 	case SF_CHECK:
 		n->check_bad = true;
