@@ -346,6 +346,13 @@ START_TEST(test_room)
 }
 END_TEST
 
+static uint32_t told_bytes;
+
+static void tell_physical(struct lun_params *p)
+{
+	m.phys_block_bytes = told_bytes;
+}
+
 /* Devices lie about their physical blocks, and NBD clients are told to prefer them. */
 START_TEST(test_physical_blocks_that_cannot_be)
 {
@@ -356,9 +363,8 @@ START_TEST(test_physical_blocks_that_cannot_be)
 	struct lun_geometry g;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		start(1, NULL);
-		m.phys_block_bytes = rows[i].told;
-		run(20 * NS_PER_MS);
+		told_bytes = rows[i].told;
+		start(1, tell_physical);
 		ck_assert(lun_geometry(lun, &g));
 		ck_assert_uint_eq(g.phys_block_bytes, rows[i].is);
 		finish();

@@ -470,7 +470,7 @@ START_TEST(the_read_meets_a_unit_attention)
 	check(false);
 	assert_result(CHECK_OK, NULL);
 	ck_assert_str_eq(asked(), "00 28 " FULL_ROW " 28");
-	ck_assert_uint_eq(core.info.news, VF_CACHE);
+	ck_assert_uint_eq(core.info.news, VF_CACHE | VF_IDENTITY);
 }
 END_TEST
 
