@@ -193,9 +193,6 @@ static void cache_owe_all(struct lun *lun)
 		cl->owed = true;
 		if (fault_strikes(PLANT_POISON_FIRST))
 			break;
-		/* What is lost is told once: if nothing newer is unflushed another reset takes nothing. */
-		if (cl->acked_gen < c->lost_gen)
-			cl->acked = 0;
 	}
 	if (c->orphans_acked > lun->flush.good)
 		c->orphans_owed = MIN(c->orphans_owed + c->orphans_unflushed, CACHE_ORPHANS_MAX);
@@ -212,7 +209,6 @@ void cache_acked(struct lun *lun, struct req *r)
 	if (r->gen == CACHE_GEN_NONE || (r->flags & REQ_F_FUA) || !r->client)
 		return;
 	r->client->acked = lun->flush.round + 1;
-	r->client->acked_gen = MAX(r->client->acked_gen, r->gen);
 	if (!cache_is_lost(lun, r))
 		return;
 	cache_owe_all(lun);

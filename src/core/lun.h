@@ -137,7 +137,6 @@ struct lun_client {
 	struct lun *lun; /* NULL: has not joined */
 	/* private to cache.c */
 	uint64_t acked;	     /* its last acknowledged write that was not stable: flush rounds begun, plus 1; 0: none */
-	uint64_t acked_gen;  /* the newest of those, by cmd->gen */
 	uint64_t reported;   /* that of which a failed flush was told */
 	uint64_t told_round; /* flushes of that round fail */
 	bool owed, own;	     /* its next flush fails; writes of its own are concerned */
