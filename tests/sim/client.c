@@ -445,6 +445,8 @@ static void check_answer(struct world *w, struct op *op, int err)
 			   req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks);
 	}
 	if (op_is_write(op)) {
+		if (!err && !(op->flags & REQ_F_FUA))
+			w->acked_ns = world_now_ns(w);
 		check_write_end(w, op, err);
 		nemesis_provoke(&w->nemesis);
 	}

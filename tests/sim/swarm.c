@@ -213,6 +213,18 @@ static void draw_faults(struct swarm *s, struct prng *r)
 	s->crash = draw_pct(r, 50);
 }
 
+/* A path with a cache of its own is a block device: the kernel below keeps resets and deferred errors to
+ * itself, and what lies in the page cache is not lost with the LUN's. */
+static void mute_resets(struct swarm *s)
+{
+	bool own = false;
+
+	for (unsigned i = 0; i < s->npaths; i++)
+		own |= s->path[i].info.caps & PATH_CAP_OWN_CACHE;
+	if (own)
+		s->rate[SF_POWER] = s->rate[SF_RESET] = s->rate[SF_DEFER] = 0;
+}
+
 static void draw_kills(struct swarm *s, struct prng *r)
 {
 	if (draw_pct(r, 20))
@@ -243,6 +255,7 @@ void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops)
 	draw_clients(s, &r, nops);
 	draw_faults(s, &r);
 	draw_kills(s, &r);
+	mute_resets(s);
 }
 
 void swarm_print(const struct swarm *s)

@@ -103,9 +103,12 @@ void world_poll_lun(struct world *w)
 
 /* --- the cache ------------------------------------------------------------------------ */
 
+/* Also those of which a client has heard already that they may be lost: core does not tell whose was
+ * what, and rather tells twice than not at all. */
 static bool writes_are_exposed(struct world *w)
 {
-	return oracle_has_unflushed(&w->oracle) || clients_write(&w->clients);
+	return oracle_has_unflushed(&w->oracle) || clients_write(&w->clients) ||
+	       (w->acked_ns && w->acked_ns >= w->flushed_ns);
 }
 
 void world_lost(struct world *w, bool told)

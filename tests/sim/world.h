@@ -60,6 +60,7 @@ struct world {
 	uint32_t loss_tick, bare_reset_tick;
 	uint32_t reset_tick; /* a nexus has told of a reset */
 	unsigned reset_nexus;
+	uint64_t acked_ns;   /* a write that a flush would have to cover was answered */
 	uint64_t flushed_ns; /* a flush that was asked for then was answered well */
 	uint32_t failing_tick; /* the LUN was failing requests at this tick */
 };
