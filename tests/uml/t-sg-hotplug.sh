@@ -9,7 +9,8 @@
 need lunmuxd lunmuxctl nbd-client fio jq
 
 sdebug_load 4 || die "scsi_debug with four hosts"
-lunmux_serve db01
+# A guest that waits for its processor makes paths slow: none is to be called marginal for that here.
+lunmux_serve db01 "marginal_path_err_sample_time no"
 nbd_attach /dev/nbd0 "$sock" db01 -C 4 || die "nbd-client attaches"
 writer_start /dev/nbd0
 busy=60		# more commands than checks are
