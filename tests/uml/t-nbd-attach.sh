@@ -11,7 +11,7 @@
 . ./lib.sh
 need lunmuxd lunmuxctl mkfs.ext4 e2fsck perl jq
 
-kills=${KILLS:-4}
+kills=${KILLS:-2}
 mkdir -p $work/mnt
 
 cat >$work/writers.pl <<'END'
