@@ -14,7 +14,7 @@ for p in "${paths[@]}"; do
 	equal "the handler of $p" "$(<"$scsi_dir/$p/device/dh_state")" alua
 done
 lunmux_serve lio 'path_grouping_policy group_by_tpg'
-check "lunmuxd warns of the handler" grep -q 'dh_state' "$lunmux_log"
+check "lunmuxd warns of the handler" grep -q 'device handler "alua" is attached' "$lunmux_log"
 path_access() { ctl --json paths lio | jq -r --arg dev "$1" '.luns[0].path_list[] | select(.dev == $dev) | .access'; }
 access_is() { [ "$(path_access "$1")" = "$2" ]; }
 nbd_attach /dev/nbd0 "$sock" lio -C 2 || die "nbd-client attaches"
