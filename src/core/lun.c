@@ -158,6 +158,7 @@ void lun_vanish(struct lun *lun)
 {
 	ledger_drop(lun);
 	lun_pool_drop(lun);
+	record_fini(lun);
 	free(lun);
 }
 
