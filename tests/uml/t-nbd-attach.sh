@@ -100,7 +100,7 @@ crash()
 
 sdebug_load 2 dev_size_mb=64 ndelay=1000000 || die "scsi_debug with two hosts"
 lunmux_serve lun '' '' 'nbd_device auto'
-equal "without the module it says what to do" "$(device error)" \
+check "without the module it says what to do" wait_for 10 device_is error \
 	"cannot be attached: the kernel has no nbd driver. Hint: modprobe nbd"
 nbd_load || die "nbd"
 check "attached as soon as the module is there" wait_for 10 device_is state attached || exit 1
