@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* text_stats.c - stats: the LUN's counters as lines, the paths' as a table. */
+/* text_stats.c - stats: the LUN's counters as lines, those of groups and paths as tables. */
 #include "config.h"
 
 #include "lunmuxctl/text.h"
@@ -106,6 +106,50 @@ static void put_counters(const json_t *st, FILE *f)
 		human_ns(get_u64(st, "gap_longest_ns"), (char[HUMAN_BYTES]){0}));
 }
 
+static void add_volumes(struct table *t, const json_t *o)
+{
+	char buf[HUMAN_BYTES];
+
+	table_add(t, TONE_PLAIN, "%s", human_bytes(get_u64(o, "read_bytes"), buf));
+	table_add(t, TONE_PLAIN, "%s", human_bytes(get_u64(o, "written_bytes"), buf));
+	table_add(t, get_u64(o, "errors") ? TONE_WARN : TONE_PLAIN, "%s",
+		  human_count(get_u64(o, "errors"), buf));
+	table_add(t, get_u64(o, "failures") ? TONE_WARN : TONE_PLAIN, "%s",
+		  human_count(get_u64(o, "failures"), buf));
+}
+
+static void add_group(struct table *t, const json_t *g)
+{
+	char buf[HUMAN_BYTES];
+
+	table_add(t, TONE_PLAIN, "  %llu", (unsigned long long)get_u64(g, "index"));
+	table_add(t, TONE_PLAIN, "%lld", (long long)get_int(g, "prio"));
+	table_add(t, TONE_PLAIN, "%llu/%llu", (unsigned long long)get_u64(g, "paths_usable"),
+		  (unsigned long long)get_u64(g, "paths"));
+	table_add(t, TONE_PLAIN, "%s", human_count(get_u64(g, "requests"), buf));
+	table_add(t, TONE_PLAIN, "%s", human_count(get_u64(g, "commands"), buf));
+	add_volumes(t, g);
+	table_add(t, TONE_PLAIN, "%llu", (unsigned long long)get_u64(g, "inflight"));
+	add_latency(t, json_object_get(g, "service_time"));
+}
+
+static void put_groups(const json_t *lun, FILE *f, bool colour)
+{
+	static const char *const head[] = {"  group", "prio",  "paths",	   "reqs", "cmds", "read", "written",
+					   "errors",  "fails", "inflight", "mean", "p50",  "p99",  "p99.9",
+					   "max"};
+	struct table t;
+	json_t *g;
+	size_t i;
+
+	table_init(&t, sizeof(head) / sizeof(head[0]));
+	for (i = 0; i < sizeof(head) / sizeof(head[0]); i++)
+		table_add(&t, TONE_BOLD, "%s", head[i]);
+	json_array_foreach(json_object_get(lun, "groups"), i, g) add_group(&t, g);
+	table_print(&t, f, colour);
+	table_free(&t);
+}
+
 static void add_path_head(struct table *t)
 {
 	static const char *const head[] = {"  path",  "state",	"reqs",	 "cmds", "read",
@@ -130,12 +174,7 @@ static void add_path(struct table *t, const json_t *p)
 	table_add(t, tone_of_state(state), "%s", state);
 	table_add(t, TONE_PLAIN, "%s", human_count(get_u64(p, "requests"), buf));
 	table_add(t, TONE_PLAIN, "%s", human_count(cmds, buf));
-	table_add(t, TONE_PLAIN, "%s", human_bytes(get_u64(p, "read_bytes"), buf));
-	table_add(t, TONE_PLAIN, "%s", human_bytes(get_u64(p, "written_bytes"), buf));
-	table_add(t, get_u64(p, "errors") ? TONE_WARN : TONE_PLAIN, "%s",
-		  human_count(get_u64(p, "errors"), buf));
-	table_add(t, get_u64(p, "failures") ? TONE_WARN : TONE_PLAIN, "%s",
-		  human_count(get_u64(p, "failures"), buf));
+	add_volumes(t, p);
 	add_latency(t, json_object_get(p, "service_time"));
 	table_add(t, TONE_PLAIN, "%s", human_ns(get_u64(p, "write_max_us") * 1000, buf));
 }
@@ -156,6 +195,7 @@ void text_stats(const json_t *lun, FILE *f, bool colour)
 	fputc('\n', f);
 	put_counters(st, f);
 	put_latencies(st, f, colour);
+	put_groups(lun, f, colour);
 	table_init(&t, 14);
 	add_path_head(&t);
 	json_array_foreach(json_object_get(lun, "path_list"), i, p) add_path(&t, p);

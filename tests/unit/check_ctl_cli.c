@@ -29,6 +29,8 @@ START_TEST(test_healthy)
 	has(out, "/dev/sg6");
 	ck_assert_int_eq(ctl("$CTL stats db01"), 0);
 	has(out, "p99.9");
+	has(out, "\n  group prio paths reqs cmds ");
+	has(out, "\n  1     10   2/2   0    0    ");
 	ck_assert_int_eq(ctl("$CTL ping db01"), 0);
 	has(out, "db01: lunmuxd 1.2.3 answers");
 	ck_assert_str_eq(errs, "");

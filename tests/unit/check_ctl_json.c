@@ -11,7 +11,7 @@
 static const char *const runs[] = {
 	"list", "status", "paths", "stats", "ping", "events", "trace", "wait", "flush",
 	"set depth 5", "reload", "switch-group 0", "queueing on", "queueing default", "drain-path sg4",
-	"reinstate-path sg4", "fail-path sg3", "fail-path sg4", "fail now",
+	"attach", "detach", "reinstate-path sg4", "fail-path sg3", "fail-path sg4", "fail now",
 };
 
 START_TEST(test_document)
