@@ -37,8 +37,8 @@ static int scratch_file(void)
 	return fd;
 }
 
-/* Run a shell command in which $CTL is "lunmuxctl -R rundir", with the server's loop
- * going on; its exit status. Fails the test if it does not end in 20 s. */
+/* Run a shell command in which $CTL is "lunmuxctl -R rundir" and $RUN is rundir, with the server's
+ * loop going on; its exit status. Fails the test if it does not end in 20 s. */
 static int __attribute__((format(printf, 1, 2))) ctl(const char *fmt, ...)
 {
 	int ofd = scratch_file(), efd = scratch_file(), status = -1;
@@ -53,6 +53,7 @@ static int __attribute__((format(printf, 1, 2))) ctl(const char *fmt, ...)
 	pid = fork();
 	if (pid == 0) {
 		setenv("CTL", env, 1);
+		setenv("RUN", rundir, 1);
 		dup2(ofd, 1);
 		dup2(efd, 2);
 		execl("/bin/sh", "sh", "-c", cmd, (char *)NULL);

@@ -408,7 +408,7 @@ END_TEST
 enum { LIVE, DEGRADED, DARK, ABSENT, NOWHERE, KINDS };
 
 static const struct {
-	const char *args; /* %s: the LUN */
+	const char *args; /* %s: the LUN; without: of no LUN, the same for all */
 	int exit[KINDS];
 } exits[] = {
 	{"list %s", {0, 3, 4, 6, 5}},
@@ -439,6 +439,12 @@ static const struct {
 	{"set %s depth 0", {2, 2, 2, 6, 5}},
 	{"reload %s", {0, 0, 0, 6, 5}},
 	{"ping %s", {0, 0, 0, 6, 5}},
+	{"attach %s", {0, 0, 0, 6, 5}},
+	{"detach %s", {0, 0, 0, 6, 5}},
+	{"support-bundle $RUN/b; r=$?; rm -r $RUN/b; exit $r", {0, 0, 0, 0, 0}},
+	{"config check $RUN/lunmux.conf", {0, 0, 0, 0, 0}},
+	{"scan /dev/null", {0, 0, 0, 0, 0}},
+	{"help ping", {0, 0, 0, 0, 0}},
 	/* Last: it fails until a command has proven a path. */
 	{"fail %s now", {1, 1, 0, 6, 5}},
 };
@@ -463,6 +469,38 @@ static void make_kind(int kind)
 	run_ms(2);
 }
 
+/* What stands on standard error with this exit status; check and doctor say it on standard output. */
+static void check_message(const char *args, int kind, int code)
+{
+	bool own_text = !strncmp(args, "check ", 6) || !strncmp(args, "doctor ", 7);
+	const char *text = own_text ? out : errs;
+
+	switch (code) {
+	case 0:
+	case 3:
+	case 4:
+		break;
+	case 5:
+		has(text, kind == NOWHERE ? "there is no LUN nowhere" : "has no path");
+		break;
+	case 6:
+		has(text, "dead: lunmuxd is not running for dead");
+		has(text, "hint: ");
+		break;
+	case 8:
+		has(text, "db01: ");
+		has(text, "after 0.1 s");
+		has(text, "hint: ");
+		break;
+	default:
+		has(text, kind == ABSENT ? "dead: " : kind == NOWHERE ? "nowhere: " : "db01: ");
+		break;
+	}
+	ck_assert_msg(code == 0 || own_text || !strncmp(errs, "lunmuxctl: ", 11) ||
+			      ((code == 3 || code == 4) && !errs[0]),
+		      "lunmuxctl %s: %s", args, errs);
+}
+
 START_TEST(test_exits)
 {
 	char dir[128], path[160], args[128];
@@ -475,16 +513,45 @@ START_TEST(test_exits)
 	leave_stale_socket(path);
 	for (size_t row = 0; row < ARRAY_SIZE(exits); row++) {
 		const char *at = strstr(exits[row].args, "%s");
+		int len = at ? (int)(at - exits[row].args) : (int)strlen(exits[row].args);
 
 		make_kind(kind);
-		snprintf(args, sizeof(args), "%.*s%s%s", (int)(at - exits[row].args), exits[row].args,
-			 kind == ABSENT ? "dead" : kind == NOWHERE ? "nowhere" : "db01", at + 2);
+		snprintf(args, sizeof(args), "%.*s%s%s", len, exits[row].args,
+			 !at		   ? ""
+			 : kind == ABSENT  ? "dead"
+			 : kind == NOWHERE ? "nowhere"
+					   : "db01",
+			 at ? at + 2 : "");
 		ck_assert_msg(ctl("$CTL %s", args) == exits[row].exit[kind],
 			      "lunmuxctl %s: not %d: %s", args, exits[row].exit[kind], errs);
+		check_message(args, kind, exits[row].exit[kind]);
 	}
 	unlink(path);
 	rmdir(dir);
 	make_kind(LIVE);
+	finish();
+}
+END_TEST
+
+/* A new verb wants its row. */
+START_TEST(test_exits_complete)
+{
+	char *line, *save = NULL, verb[32];
+	unsigned n = 0;
+
+	start(0);
+	ck_assert_int_eq(ctl("$CTL --help | sed -n '/^Verbs:/,/^$/s/^  \\([a-z]\\)/\\1/p'"), 0);
+	for (line = strtok_r(out, "\n", &save); line; line = strtok_r(NULL, "\n", &save), n++) {
+		size_t row, len;
+
+		ck_assert_int_eq(sscanf(line, "%31s", verb), 1);
+		len = strlen(verb);
+		for (row = 0; row < ARRAY_SIZE(exits); row++)
+			if (!strncmp(exits[row].args, verb, len) && exits[row].args[len] == ' ')
+				break;
+		ck_assert_msg(row < ARRAY_SIZE(exits), "%s has no row in exits[]", verb);
+	}
+	ck_assert_uint_ge(n, 29);
 	finish();
 }
 END_TEST
@@ -508,6 +575,7 @@ int main(void)
 	tcase_add_test(tc, test_doctor);
 	tcase_add_test(tc, test_io);
 	tcase_add_loop_test(tc, test_exits, 0, KINDS);
+	tcase_add_test(tc, test_exits_complete);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
