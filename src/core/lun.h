@@ -128,6 +128,29 @@ struct lun_geometry {
  * size only grows: when all usable paths have told that there is more. Observers are told. */
 bool lun_geometry(const struct lun *lun, struct lun_geometry *ret);
 
+/* The administrator says that it may have another size. Usable paths are asked one after the other,
+ * while the others go on; the caller looks how far it is, and may give up at any time. A path that
+ * tells of a smaller LUN fails, as ever, and none is asked after it. */
+struct lun_resize {
+	struct lun *lun;
+	uint64_t old_blocks, new_blocks; /* the size in force: at the beginning, now */
+	uint64_t told_blocks;		 /* what it might be: by the largest path, or one that shrank */
+	char path[PATH_NAME_BYTES];	 /* that is asked, or was last, or still has less than told_blocks */
+	/* private */
+	uint64_t asked[(PATHS_MAX + 63) / 64];
+};
+enum lun_resize_state {
+	RESIZE_RUNNING,
+	RESIZE_SAME,
+	RESIZE_GROWN,
+	RESIZE_DIFFERS, /* not all usable paths tell of told_blocks */
+	RESIZE_SHRUNK,	/* path tells of told_blocks */
+	RESIZE_NO_PATH, /* none is usable any more */
+};
+/* 0; -ENETDOWN: no path is usable, or none has been yet; -ESHUTDOWN. */
+int lun_resize_begin(struct lun *lun, struct lun_resize *ret);
+enum lun_resize_state lun_resize_step(struct lun_resize *rs);
+
 /* --- clients -------------------------------------------------------------------- */
 
 /* Who submits requests and sees their answers: a connection, a file. A LUN that may have lost

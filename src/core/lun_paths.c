@@ -151,13 +151,20 @@ bool lun_geometry(const struct lun *lun, struct lun_geometry *ret)
 	return lun->geo_valid;
 }
 
+uint64_t lun_fewer_blocks(const struct lun *lun, const struct path_info *info)
+{
+	const struct lun_geometry *g = &lun->geo;
+
+	return lun->geo_valid && info->block_bytes == g->block_bytes && info->nblocks < g->nblocks ? info->nblocks
+												 : 0;
+}
+
 /* Once for each size: what every path says again at each of its checks. */
 void lun_alarm_shrunk(struct lun *lun, const struct path *p, const struct path_info *info)
 {
 	struct lun_geometry *g = &lun->geo;
 
-	if (!lun->geo_valid || info->block_bytes != g->block_bytes || info->nblocks >= g->nblocks ||
-	    info->nblocks == lun->shrunk_told)
+	if (!lun_fewer_blocks(lun, info) || info->nblocks == lun->shrunk_told)
 		return;
 	lun->shrunk_told = info->nblocks;
 	log_err("%s: tells that the LUN has shrunk from %llu to %llu blocks: the size in use stays, and "

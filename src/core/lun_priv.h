@@ -9,6 +9,7 @@
  *   lun_cmd.c      commands: built from the elevator, advanced, split
  *   lun_verdict.c  verdict -> action: the one switch
  *   lun_paths.c    paths come, go and change: groups, limits, LUN state
+ *   resize.c       the paths are asked for their size
  *   record.c       rings of the last moves and commands
  *   ledger.c       which writes may still land
  *   hedge.c        overdue commands: suspect paths, requests sent again
@@ -187,6 +188,8 @@ void lun_act(struct lun *lun, struct cmd *cmd);
 void lun_path_changed(struct lun *lun, struct path *p);
 void lun_update_limits(struct lun *lun);
 void lun_learn(struct lun *lun, const struct path_info *info);
+/* How many blocks it has, if that is fewer than the LUN has; else 0. */
+uint64_t lun_fewer_blocks(const struct lun *lun, const struct path_info *info);
 /* @p has passed its check but for lun_mismatch(): say so if that is because it is smaller. */
 void lun_alarm_shrunk(struct lun *lun, const struct path *p, const struct path_info *info);
 /* NULL if @info fits the LUN, else what does not, in words (static or in @buf). */

@@ -110,6 +110,7 @@ struct path {
 	char why[160];	       /* cause of the last move, in words */
 	struct path_info info; /* of the last good full check */
 	bool info_valid;
+	uint64_t small_blocks; /* its last full check told of so many, fewer than the LUN has; else 0 */
 	/* PATH_DISABLED because another identity was found: why says which. */
 	bool quarantined;
 	bool dirty;    /* wrote since its last good flush; at first: an earlier process may have */

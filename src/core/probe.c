@@ -166,6 +166,7 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 	mismatch = lun_mismatch(lun, info, buf, sizeof(buf));
 	if (mismatch) {
 		p->stats.checks_failed++;
+		p->small_blocks = lun_fewer_blocks(lun, info);
 		lun_alarm_shrunk(lun, p, info);
 		if (p->state == PATH_FAILED)
 			probe_stays(p, mismatch);
@@ -174,6 +175,7 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 	}
 	p->info = *info;
 	p->info_valid = true;
+	p->small_blocks = 0;
 	p->prio = info->prio;
 	lun_learn(lun, info);
 	if (path_is_usable(p))

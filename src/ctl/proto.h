@@ -38,6 +38,9 @@
  *                                  the same, when its commands have ended; error "failed" if
  *                                  it is the last usable one, "timeout"
  *   flush* [timeout_ms:N]          {name, flushed_ms}: what was acknowledged before is stable
+ *   resize* [timeout_ms:N]         {name, changed, old_bytes, size_bytes}, when all usable paths
+ *                                  have been asked for the size; error "failed" if they do not
+ *                                  agree, or the LUN has shrunk
  *   reinstate-path* path:"2:0:0:1" the same
  *   accept-path* path:"sg3"        the same; of a path in quarantine
  *   switch-group* group:1|"sg3"    {name, changed, group, prio, by_hand, [warning]}; the

@@ -44,7 +44,7 @@ _Static_assert(CTL_OUT_TOTAL_MAX >= 2 * CTL_REPLY_MAX,
  */
 enum ctl_client_state { CTL_C_READING, CTL_C_READY, CTL_C_WAITING, CTL_C_SENDING };
 
-enum ctl_wait_kind { CTL_WAIT_STATE, CTL_WAIT_EVENTS, CTL_WAIT_DRAIN, CTL_WAIT_FLUSH };
+enum ctl_wait_kind { CTL_WAIT_STATE, CTL_WAIT_EVENTS, CTL_WAIT_DRAIN, CTL_WAIT_FLUSH, CTL_WAIT_RESIZE };
 
 struct ctl_flush;
 
@@ -62,6 +62,8 @@ struct ctl_wait {
 	bool changed;
 	/* CTL_WAIT_FLUSH: shared with the request, see verbs_io.c */
 	struct ctl_flush *flush;
+	/* CTL_WAIT_RESIZE */
+	struct lun_resize resize;
 };
 
 struct ctl_client {
@@ -175,7 +177,7 @@ enum ctl_end ctl_wait_check(struct ctl_call *call);
 /* Is it one that must be looked at again and again? */
 static inline bool ctl_wait_polls(const struct ctl_wait *w)
 {
-	return w->kind == CTL_WAIT_DRAIN || w->kind == CTL_WAIT_FLUSH;
+	return w->kind == CTL_WAIT_DRAIN || w->kind == CTL_WAIT_FLUSH || w->kind == CTL_WAIT_RESIZE;
 }
 /* The client has gone, or has been answered. */
 void ctl_wait_end(struct ctl_wait *w);

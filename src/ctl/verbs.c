@@ -146,6 +146,7 @@ static const struct verb verbs[] = {
 	{"wait", false, {"paths", "state", "timeout_ms"}, verb_wait},
 	{"events", false, {"since", "max", "timeout_ms"}, verb_events},
 	{"trace", false, {"max"}, verb_trace},
+	{"resize", true, {"timeout_ms"}, verb_resize},
 	{"fail-path", true, {"path"}, verb_fail_path},
 	{"drain-path", true, {"path", "timeout_ms"}, verb_drain_path},
 	{"flush", true, {"timeout_ms"}, verb_flush},

@@ -52,8 +52,16 @@ enum ctl_end verb_detach(struct ctl_call *call);
 /* --- verbs_io.c --- */
 enum ctl_end verb_drain_path(struct ctl_call *call);
 enum ctl_end verb_flush(struct ctl_call *call);
+/* "timeout_ms", or the default, from now on: when the wait is due. */
+bool ctl_arg_timeout(struct ctl_call *call);
 enum ctl_end ctl_drain_check(struct ctl_call *call);
 enum ctl_end ctl_flush_check(struct ctl_call *call);
+
+/* --- verbs_resize.c --- */
+enum ctl_end verb_resize(struct ctl_call *call);
+enum ctl_end ctl_resize_check(struct ctl_call *call);
+/* Fills in the error. */
+void ctl_resize_expired(struct ctl_call *call);
 
 /* --- verbs_set.c --- */
 enum ctl_end verb_set(struct ctl_call *call);

@@ -27,7 +27,7 @@ enum ctl_end ctl_drain_check(struct ctl_call *call)
 	return ctl_verb_done(call, jb_end(&b));
 }
 
-static bool arg_timeout(struct ctl_call *call)
+bool ctl_arg_timeout(struct ctl_call *call)
 {
 	json_int_t timeout_ms = CTL_WAIT_MS_DEFAULT;
 
@@ -43,7 +43,7 @@ enum ctl_end verb_drain_path(struct ctl_call *call)
 	struct path *p = ctl_arg_path(call, "path");
 	unsigned npaths;
 
-	if (!p || !arg_timeout(call))
+	if (!p || !ctl_arg_timeout(call))
 		return CTL_FAILED;
 	if (p->state == PATH_GONE)
 		return ctl_verb_failed(call, CTL_E_NO_SUCH_PATH, "the path is leaving the LUN");
@@ -119,7 +119,7 @@ enum ctl_end verb_flush(struct ctl_call *call)
 	struct ctl_flush *f;
 	struct req *r;
 
-	if (!arg_timeout(call))
+	if (!ctl_arg_timeout(call))
 		return CTL_FAILED;
 	if (!lun_geometry(lun, &g))
 		return ctl_verb_failed(call, CTL_E_FAILED, "flush: no path has been usable yet");

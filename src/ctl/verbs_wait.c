@@ -45,6 +45,8 @@ enum ctl_end ctl_wait_check(struct ctl_call *call)
 		return ctl_drain_check(call);
 	case CTL_WAIT_FLUSH:
 		return ctl_flush_check(call);
+	case CTL_WAIT_RESIZE:
+		return ctl_resize_check(call);
 	}
 	return CTL_LATER;
 }
@@ -54,6 +56,10 @@ enum ctl_end ctl_wait_expired(struct ctl_call *call)
 	struct ctl_server *s = call->s;
 	unsigned npaths, usable = ctl_count_usable(s, &npaths);
 
+	if (call->wait.kind == CTL_WAIT_RESIZE) {
+		ctl_resize_expired(call);
+		return CTL_FAILED;
+	}
 	if (ctl_wait_polls(&call->wait)) {
 		ctl_fail(&call->err, CTL_E_TIMEOUT, "%s after %.1f s",
 			 call->wait.kind == CTL_WAIT_FLUSH ? "the flush has not ended"

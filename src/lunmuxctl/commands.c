@@ -63,6 +63,10 @@ static const struct command commands[] = {
 	 "commands have, or after --timeout.\n",
 	 1, 2, VIEW_PATH_CHANGE, cmd_io, 0},
 	{"flush", "[NAME]", "write the caches of the LUN out now", NULL, 0, 1, VIEW_FLUSH, cmd_io, 0},
+	{"resize", "[NAME]", "take over a capacity that has grown, at once",
+	 "Each usable path is checked, one after the other, and when all tell of the new size,\n"
+	 "that is it. A smaller one is refused.\n",
+	 0, 1, VIEW_RESIZE, cmd_io, 0},
 	{"reinstate-path", "[NAME] PATH", "take it back, after a check",
 	 "PATH is /dev/sg3, sg3, or its H:C:T:L; /dev/loop4, loop4, or its 7:4. It carries\n"
 	 "data once its check has passed, which wait --paths waits for.\n",

@@ -170,6 +170,19 @@ static void write_reload(const json_t *l, FILE *f)
 			ctl_clean(text, sizeof(text), json_string_value(v)));
 }
 
+static void write_resize(const json_t *l, FILE *f)
+{
+	unsigned long long old = get_u64(l, "old_bytes"), now = get_u64(l, "size_bytes");
+	char name[CELL_BYTES], a[HUMAN_BYTES], b[HUMAN_BYTES];
+
+	get_str(l, "name", name, sizeof(name));
+	if (get_bool(l, "changed"))
+		fprintf(f, "%s: has %s now (%llu bytes), had %s (%llu)\n", name, human_bytes(now, a), now,
+			human_bytes(old, b), old);
+	else
+		fprintf(f, "%s: has %s (%llu bytes) as before\n", name, human_bytes(now, a), now);
+}
+
 static void write_one(const struct report *r, const json_t *l, FILE *f, bool colour)
 {
 	char name[CELL_BYTES], a[CELL_BYTES], b[CELL_BYTES], age[HUMAN_BYTES];
@@ -210,6 +223,9 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 		break;
 	case VIEW_FLUSH:
 		fprintf(f, "%s: flushed in %s\n", name, human_age_ms(get_u64(l, "flushed_ms"), age));
+		break;
+	case VIEW_RESIZE:
+		write_resize(l, f);
 		break;
 	case VIEW_EVENTS:
 		text_events(l, f, colour);

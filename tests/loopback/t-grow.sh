@@ -73,6 +73,22 @@ losetup -c "${paths[0]}"
 losetup -c "${paths[1]}"
 wait_for 20 nactive_is 2 || fail "as large again, the paths are used again"
 note "shrunk: an alarm; as large again: used again"
+
+# By hand: no wait, and nobody has to notice.
+new=$((28 << 20))
+truncate -s $new "$disk"
+losetup -c "${paths[0]}"
+ctl resize lab 2>"$T/out" || grep -q "${paths[1]} does not tell of the $new" "$T/out" || fail "$(cat "$T/out")"
+losetup -c "${paths[1]}"
+ctl resize lab >"$T/out" 2>&1 || fail "resize: $(cat "$T/out")"
+size_is $new || fail "resize: $(cat "$T/out"), the size is $(size)"
+truncate -s $old "$disk"
+losetup -c "${paths[0]}"
+ctl resize lab >"$T/out" 2>&1 && fail "resize to less: $(cat "$T/out")"
+grep -q "refused: ${paths[0]} tells that the LUN has shrunk from $new to $old bytes" "$T/out" ||
+	fail "resize to less: $(cat "$T/out")"
+size_is $new || fail "resize to less: the size is $(size)"
+note "resize"
 stop_daemon
 [ "$code" = 0 ] || fail "exit status $code"
 pass

@@ -25,6 +25,8 @@ static struct lun *lun;
 static struct ctl_server *server;
 static struct sim_path *sps[ENV_PATHS_MAX];
 static char rundir[64], lundir[96], sockpath[128];
+static uint64_t path_blocks[ENV_PATHS_MAX];    /* what it tells; 0: what all do */
+static bool path_slow[ENV_PATHS_MAX];	      /* a check takes a second */
 static bool path_down[ENV_PATHS_MAX];	      /* checks of the path fail */
 static const char *path_other[ENV_PATHS_MAX]; /* what they find is another LUN */
 static const char *model_product = "LIO-ORG  disk\xff";
@@ -44,7 +46,7 @@ static void model_apply(void *model, struct sim_path *sp, struct cmd *cmd)
 static void model_check(void *model, struct sim_path *sp, bool full,
 			struct sim_check *c)
 {
-	c->end_ns = NS_PER_MS;
+	c->end_ns = path_slow[sp->id] ? NS_PER_SEC : NS_PER_MS;
 	if (path_down[sp->id]) {
 		c->result = CHECK_DOWN;
 		c->why = "INQUIRY: host_status 01";
@@ -57,7 +59,7 @@ static void model_check(void *model, struct sim_path *sp, bool full,
 	}
 	c->result = CHECK_OK;
 	c->info = (struct path_info){.block_bytes = 512,
-				     .nblocks = 2097152,
+				     .nblocks = path_blocks[sp->id] ? path_blocks[sp->id] : 2097152,
 				     .depth = 32,
 				     .prio = sp->id < 2 ? 50 : 10,
 				     .ident = "3600a0980"};

@@ -9,7 +9,7 @@
 #include "check_json_doc.h"
 
 static const char *const runs[] = {
-	"list", "status", "paths", "stats", "ping", "events", "trace", "wait", "flush",
+	"list", "status", "paths", "stats", "ping", "events", "trace", "wait", "flush", "resize",
 	"set depth 5", "reload", "switch-group 0", "queueing on", "queueing default", "drain-path sg4",
 	"attach", "detach", "reinstate-path sg4", "fail-path sg3", "fail-path sg4", "fail now",
 };

@@ -399,6 +399,23 @@ START_TEST(test_io)
 	ck_assert_int_eq(sps[1]->path.state, PATH_ACTIVE);
 	ck_assert_int_eq(ctl("$CTL flush"), 0);
 	has(out, "db01: flushed in ");
+	ck_assert_int_eq(ctl("$CTL resize"), 0);
+	ck_assert_str_eq(out, "db01: has 1.0G (1073741824 bytes) as before\n");
+	lun_reinstate_path(lun, &sps[0]->path);
+	run_ms(10);
+	path_blocks[0] = 2 * 2097152;
+	ck_assert_int_eq(ctl("$CTL resize db01"), 1);
+	has(errs, "the size stays 1073741824 bytes: /dev/sg4 does not tell of the 2147483648");
+	path_blocks[1] = 2 * 2097152;
+	ck_assert_int_eq(ctl("$CTL resize"), 0);
+	ck_assert_str_eq(out, "db01: has 2.0G now (2147483648 bytes), had 1.0G (1073741824)\n");
+	path_blocks[0] = 7;
+	ck_assert_int_eq(ctl("$CTL resize"), 1);
+	has(errs, "refused: /dev/sg3 tells that the LUN has shrunk from 2147483648 to 3584 bytes");
+	path_slow[1] = true;
+	ck_assert_int_eq(ctl("$CTL resize --timeout 0.1"), 8);
+	has(errs, "/dev/sg4 has not answered its check after 0.1 s");
+	path_slow[1] = false;
 	finish();
 }
 END_TEST
@@ -433,6 +450,7 @@ static const struct {
 	{"queueing %s on", {0, 0, 0, 6, 5}},
 	{"queueing %s maybe", {2, 2, 2, 6, 5}},
 	{"flush %s --timeout 0.1", {0, 0, 8, 6, 5}},
+	{"resize %s", {0, 0, 1, 6, 5}},
 	{"wait %s --timeout 0.1", {0, 0, 8, 6, 5}},
 	{"wait %s --paths 2 --timeout 0.1", {0, 8, 8, 6, 5}},
 	{"set %s depth 5", {0, 0, 0, 6, 5}},

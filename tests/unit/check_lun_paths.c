@@ -326,6 +326,78 @@ START_TEST(test_shrink)
 }
 END_TEST
 
+/* All of it, with at least @least usable paths at any time. */
+static enum lun_resize_state resize(struct lun_resize *rs, unsigned least)
+{
+	enum lun_resize_state state;
+
+	ck_assert_int_eq(lun_resize_begin(lun, rs), 0);
+	while ((state = lun_resize_step(rs)) == RESIZE_RUNNING) {
+		unsigned n = 0;
+
+		run(100 * NS_PER_US);
+		for (int i = 0; i < 3; i++)
+			n += path_is_usable(&sps[i]->path);
+		ck_assert_uint_ge(n, least);
+	}
+	return state;
+}
+
+START_TEST(test_resize)
+{
+	struct lun_resize rs;
+
+	start(3, NULL);
+	ck_assert_int_eq(resize(&rs, 2), RESIZE_SAME);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(m.nchecks[i], 2);
+	ck_assert_uint_eq(rs.new_blocks, NBLOCKS);
+	/* One has not grown. */
+	m.other_size[0] = m.other_size[1] = NBLOCKS * 2;
+	ck_assert_int_eq(resize(&rs, 1), RESIZE_DIFFERS);
+	ck_assert_str_eq(rs.path, sps[2]->path.name);
+	ck_assert_uint_eq(rs.told_blocks, NBLOCKS * 2);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS);
+	/* It is asked again, though that larger size was asked for before. */
+	m.other_size[2] = NBLOCKS * 2;
+	ck_assert_int_eq(resize(&rs, 1), RESIZE_GROWN);
+	ck_assert_uint_eq(rs.old_blocks, NBLOCKS);
+	ck_assert_uint_eq(rs.new_blocks, NBLOCKS * 2);
+	ck_assert_uint_eq(lun_blocks(), NBLOCKS * 2);
+	finish();
+}
+END_TEST
+
+/* One path is lost to the news, and no more. */
+START_TEST(test_resize_to_less)
+{
+	struct lun_resize rs;
+
+	start(3, NULL);
+	log_set_hook(count_alarms, NULL);
+	for (int i = 0; i < 3; i++)
+		m.other_size[i] = NBLOCKS / 2;
+	for (alarms = 0; alarms < 3;) {
+		unsigned before = alarms;
+
+		ck_assert_int_eq(resize(&rs, 2 - alarms), RESIZE_SHRUNK);
+		ck_assert_uint_eq(alarms, before + 1);
+		ck_assert_uint_eq(rs.new_blocks, NBLOCKS);
+		ck_assert_uint_eq(rs.told_blocks, NBLOCKS / 2);
+		ck_assert_str_eq(rs.path, sps[before]->path.name);
+	}
+	ck_assert_int_eq(lun_resize_begin(lun, &rs), -ENETDOWN);
+	/* One that tells of it since before. */
+	m.other_size[1] = m.other_size[2] = 0;
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(resize(&rs, 1), RESIZE_SHRUNK);
+	ck_assert_str_eq(rs.path, sps[0]->path.name);
+	ck_assert_int_eq(sps[1]->path.state, PATH_ACTIVE);
+	log_set_hook(NULL, NULL);
+	finish();
+}
+END_TEST
+
 START_TEST(test_admin)
 {
 	struct ask w;
@@ -564,7 +636,7 @@ int main(void)
 		test_other_everywhere,
 		test_wrong_size_is_not_used, test_growth, test_growth_of_all,
 		test_growth_without_a_dead_path, test_growth_when_the_last_old_one_fails,
-		test_growth_waits_for_checks, test_shrink,
+		test_growth_waits_for_checks, test_shrink, test_resize, test_resize_to_less,
 		test_admin,
 		test_quarantine,
 		test_accept_of_a_dead_path,
