@@ -101,6 +101,64 @@ void lun_client_untold(struct lun_client *cl)
 		cl->owed = cl->own = true;
 }
 
+/* --- from one process to the next -------------------------------------------------- */
+
+void lun_client_debt(const struct lun_client *cl, struct lun_client_debt *ret)
+{
+	bool unflushed = client_has_unflushed(cl->lun, cl);
+
+	*ret = (struct lun_client_debt){ .owed = cl->owed, .own = cl->own, .unflushed = unflushed,
+					 .reported = unflushed && cl->acked <= cl->reported };
+}
+
+/* What is older than this process is written and not flushed. No path of ours can witness that the
+ * cache was never lost since: all were opened later. */
+static void cache_inherit_unflushed(struct lun *lun)
+{
+	struct cache *c = &lun->cache;
+
+	if (c->written)
+		return;
+	c->written = true;
+	c->since_ns = loop_now_ns(lun->loop);
+}
+
+void lun_client_inherit(struct lun_client *cl, const struct lun_client_debt *d)
+{
+	struct lun *lun = cl->lun;
+
+	cl->owed |= d->owed;
+	cl->own |= d->own;
+	if (!d->unflushed)
+		return;
+	cl->acked = lun->flush.round + 1;
+	cl->reported = d->reported ? cl->acked : 0;
+	cache_inherit_unflushed(lun);
+}
+
+bool lun_orphans(const struct lun *lun, struct lun_orphans *ret)
+{
+	const struct cache *c = &lun->cache;
+
+	if (c->asking)
+		return false;
+	ret->owed = c->orphans_owed;
+	ret->unflushed = c->orphans_acked > lun->flush.good ? c->orphans_unflushed : 0;
+	return true;
+}
+
+void lun_inherit_orphans(struct lun *lun, const struct lun_orphans *o)
+{
+	struct cache *c = &lun->cache;
+
+	c->orphans_owed = MIN(c->orphans_owed + o->owed, CACHE_ORPHANS_MAX);
+	if (!o->unflushed)
+		return;
+	c->orphans_unflushed = MIN(c->orphans_unflushed + o->unflushed, CACHE_ORPHANS_MAX);
+	c->orphans_acked = MAX(c->orphans_acked, lun->flush.round + 1);
+	cache_inherit_unflushed(lun);
+}
+
 /* A request that came without a client: all of these are one. */
 void cache_adopt(struct lun *lun, struct req *r)
 {

@@ -174,6 +174,23 @@ void lun_client_leave(struct lun_client *cl);
 /* The error of a flush was answered, but could not be delivered. Before lun_client_leave(). */
 void lun_client_untold(struct lun_client *cl);
 
+/* What the LUN owes a client; for the process that will serve it. */
+struct lun_client_debt {
+	bool owed, own;	 /* as above */
+	bool unflushed;	 /* it has acknowledged writes that no flush has covered */
+	bool reported;	 /* and was told of a failed flush of these */
+};
+void lun_client_debt(const struct lun_client *cl, struct lun_client_debt *ret);
+/* After lun_client_join(). */
+void lun_client_inherit(struct lun_client *cl, const struct lun_client_debt *d);
+/* The same for clients that have left, by number. False: it is being asked whether the cache was
+ * lost; not now. */
+struct lun_orphans {
+	unsigned owed, unflushed;
+};
+bool lun_orphans(const struct lun *lun, struct lun_orphans *ret);
+void lun_inherit_orphans(struct lun *lun, const struct lun_orphans *o);
+
 /* --- requests ------------------------------------------------------------------ */
 
 /* A request with a buffer of at least @data_bytes (0: none), state REQ_OWNED, fields zeroed.

@@ -324,6 +324,90 @@ START_TEST(test_debt_outlives_its_connection)
 }
 END_TEST
 
+/* The next process serves the clients, and the LUN of before is forgotten. Its paths are opened when
+ * it has been told. */
+static void next_process(const struct lun_client_debt d[ARRAY_SIZE(cl)], const struct lun_orphans *o)
+{
+	char name[] = "sim0";
+
+	asker = NULL;
+	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++)
+		lun_client_leave(&cl[i]);
+	finish();
+	start(0, failover);
+	memset(cl, 0, sizeof(cl));
+	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++) {
+		lun_client_join(lun, &cl[i]);
+		lun_client_inherit(&cl[i], &d[i]);
+	}
+	lun_inherit_orphans(lun, o);
+	for (unsigned i = 0; i < 2; i++, name[3]++) {
+		ck_assert_int_eq(sim_path_new(loop, name, 64, &model_ops, &m, i, &sps[i]), 0);
+		ck_assert_int_eq(lun_add_path(lun, &sps[i]->path), 0);
+	}
+	run(NS_PER_SEC);
+}
+
+static void all_debts(struct lun_client_debt d[ARRAY_SIZE(cl)], struct lun_orphans *o)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++)
+		lun_client_debt(&cl[i], &d[i]);
+	ck_assert(lun_orphans(lun, o));
+}
+
+START_TEST(test_debt_outlives_its_process)
+{
+	struct lun_client_debt d[ARRAY_SIZE(cl)];
+	struct lun_client gone = { 0 };
+	struct lun_orphans o;
+
+	/* Known to be lost. */
+	begin(1);
+	write_as(&cl[0], 0);
+	lun_client_join(lun, &gone);
+	write_as(&gone, 0);
+	lun_client_leave(&gone);
+	reset(0);
+	all_debts(d, &o);
+	ck_assert(d[0].owed && d[0].own && d[1].owed && !d[1].own);
+	ck_assert_uint_eq(o.owed, 1);
+	next_process(d, &o);
+	flush_as(&cl[0], EIO);
+	flush_as(&cl[0], 0);
+	flush_as(&cl[1], EIO);
+	flush_as(&cl[1], 0);
+	lun_client_join(lun, &gone);
+	flush_as(&gone, EIO);
+	lun_client_leave(&gone);
+
+	/* Lost afterwards: no path of the new process was there when it was written. */
+	write_as(&cl[0], 0);
+	lun_client_join(lun, &gone);
+	write_as(&gone, 0);
+	lun_client_leave(&gone);
+	all_debts(d, &o);
+	ck_assert(d[0].unflushed && !d[0].owed && !d[1].unflushed);
+	ck_assert_uint_eq(o.unflushed, 1);
+	next_process(d, &o);
+	lun_client_join(lun, &gone);
+	lun_client_debt(&gone, &d[0]);
+	ck_assert(d[0].unflushed);
+	reset(0);
+	flush_as(&cl[0], EIO);
+	flush_as(&cl[0], 0);
+	flush_as(&gone, EIO);
+	lun_client_leave(&gone);
+
+	/* Nothing is at stake. */
+	all_debts(d, &o);
+	ck_assert(!d[0].unflushed && !d[0].owed && !o.unflushed && !o.owed);
+	next_process(d, &o);
+	reset(0);
+	flush_as(&cl[0], 0);
+	end();
+}
+END_TEST
+
 /* A flush that the device fails concerns whoever has written, and may not be told again. */
 START_TEST(test_failed_flush_is_told_to_all_writers)
 {
@@ -398,6 +482,7 @@ int main(void)
 	tcase_add_test(t, test_late_acknowledgement_is_told);
 	tcase_add_test(t, test_fua_by_flush_between_which_the_cache_was_lost);
 	tcase_add_test(t, test_debt_outlives_its_connection);
+	tcase_add_test(t, test_debt_outlives_its_process);
 	tcase_add_test(t, test_failed_flush_is_told_to_all_writers);
 	tcase_add_test(t, test_old_news_are_no_second_loss);
 	tcase_add_test(t, test_want_of_a_path_tells_nothing);
