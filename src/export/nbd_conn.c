@@ -122,13 +122,22 @@ static void drop_output(struct nbd_conn *c)
 			lun_client_untold(&c->client);
 		nbd_slot_free(slot);
 	}
+	if (c->carry_out && c->carry_untold)
+		lun_client_untold(&c->client);
+	free(c->carry_out);
+	c->carry_out = NULL;
 	c->out_bytes = c->out_off = 0;
 	c->hs.out_start = c->hs.out_end = 0;
 }
 
+static bool has_output(const struct nbd_conn *c)
+{
+	return c->carry_out || !STAILQ_EMPTY(&c->out) || c->hs.out_end > c->hs.out_start;
+}
+
 /* --- moves ------------------------------------------------------------------------ */
 
-static void patience_start(struct nbd_conn *c)
+void nbd_patience_start(struct nbd_conn *c)
 {
 	if (loop_timer_running(&c->stall))
 		return;
@@ -149,7 +158,8 @@ static void bury(struct nbd_conn *c)
 	loop_task_cancel(l, &c->input);
 	loop_task_cancel(l, &c->output);
 	free(c->rbuf);
-	c->rbuf = NULL;
+	free(c->carry_in);
+	c->rbuf = c->carry_in = NULL;
 	c->r_start = c->r_end = 0;
 	drop_cur(c);
 	drop_output(c);
@@ -194,7 +204,7 @@ void nbd_conn_event(struct nbd_conn *c, enum nbd_event ev)
 	case NBD_S_PAYLOAD:
 	case NBD_S_DRAIN:
 		c->in_since_ns = loop_now_ns(c->srv->loop);
-		patience_start(c);
+		nbd_patience_start(c);
 		break;
 	case NBD_S_CLOSING:
 		drop_cur(c);
@@ -232,8 +242,7 @@ static void conn_gone(struct nbd_conn *c, const char *how)
 
 void nbd_conn_try_close(struct nbd_conn *c)
 {
-	if (c->state != NBD_S_CLOSING || c->inflight > 0 || !STAILQ_EMPTY(&c->out) ||
-	    c->hs.out_start != c->hs.out_end)
+	if (c->state != NBD_S_CLOSING || c->inflight > 0 || has_output(c))
 		return;
 	log_debug("nbd: client %llu (%s): finished", (unsigned long long)c->id, c->peer);
 	nbd_conn_event(c, NBD_E_DEAD);
@@ -274,36 +283,40 @@ static bool conn_step(struct nbd_conn *c)
 	return false;
 }
 
-static void conn_watch(struct nbd_conn *c)
+/* From the socket, and not from what was carried over? */
+static bool may_read(const struct nbd_conn *c)
+{
+	return is_reading(c->state) && !c->srv->frozen && !c->carry_in;
+}
+
+void nbd_conn_watch(struct nbd_conn *c)
 {
 	int events = 0;
 
 	if (c->state == NBD_S_DEAD)
 		return;
-	if (is_reading(c->state) && nbd_avail(c) < NBD_RBUF_BYTES)
+	if (may_read(c) && nbd_avail(c) < NBD_RBUF_BYTES)
 		events |= LOOP_READ;
 	if (c->out_blocked)
 		events |= LOOP_WRITE;
 	loop_fd_set(c->srv->loop, &c->fd, events);
 }
 
-/* Bounded by what rbuf holds and by the slots: no client can keep the turn for itself. */
-static void conn_process(struct nbd_conn *c)
+/* What was received and not carried out by an earlier process comes first. */
+static ssize_t conn_recv(struct nbd_conn *c, struct msghdr *msg)
 {
-	while (conn_step(c))
-		;
-	conn_watch(c);
-}
+	size_t n;
 
-static void conn_input_task(struct loop_task *t)
-{
-	conn_process(container_of(t, struct nbd_conn, input));
-}
-
-void nbd_conn_kick(struct nbd_conn *c)
-{
-	if (is_reading(c->state))
-		loop_task_queue(c->srv->loop, &c->input);
+	if (!c->carry_in)
+		return recvmsg(c->fd.fd, msg, MSG_DONTWAIT);
+	n = MIN(msg->msg_iov->iov_len, c->carry_in_len - c->carry_in_off);
+	memcpy(msg->msg_iov->iov_base, c->carry_in + c->carry_in_off, n);
+	c->carry_in_off += n;
+	if (c->carry_in_off == c->carry_in_len) {
+		free(c->carry_in);
+		c->carry_in = NULL;
+	}
+	return (ssize_t)n;
 }
 
 /* The rest of the payload to its place, and a little more behind it to rbuf. */
@@ -318,7 +331,9 @@ static ssize_t receive_payload(struct nbd_conn *c)
 	ssize_t n;
 
 	assert(nbd_avail(c) == 0 && left > 0);
-	n = recvmsg(c->fd.fd, &msg, MSG_DONTWAIT);
+	if (c->carry_in)
+		msg.msg_iovlen = 1;
+	n = conn_recv(c, &msg);
 	if (n <= 0)
 		return n;
 	if ((size_t)n > left)
@@ -329,6 +344,8 @@ static ssize_t receive_payload(struct nbd_conn *c)
 
 static ssize_t receive_buffer(struct nbd_conn *c)
 {
+	struct iovec iov;
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
 	if (c->r_start > 0 && c->r_end > NBD_RBUF_BYTES / 2) {
@@ -340,10 +357,39 @@ static ssize_t receive_buffer(struct nbd_conn *c)
 		errno = EAGAIN;
 		return -1;
 	}
-	n = recv(c->fd.fd, c->rbuf + c->r_end, NBD_RBUF_BYTES - c->r_end, MSG_DONTWAIT);
+	iov.iov_base = c->rbuf + c->r_end;
+	iov.iov_len = NBD_RBUF_BYTES - c->r_end;
+	n = conn_recv(c, &msg);
 	if (n > 0)
 		c->r_end += (size_t)n;
 	return n;
+}
+
+/* False: there is nothing, or no place for it. */
+static bool conn_receive_carried(struct nbd_conn *c)
+{
+	if (!c->carry_in || !is_reading(c->state))
+		return false;
+	return (c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c)) > 0;
+}
+
+/* Bounded by what rbuf holds and by the slots: no client can keep the turn for itself. */
+static void conn_process(struct nbd_conn *c)
+{
+	while (!c->srv->frozen && (conn_step(c) || conn_receive_carried(c)))
+		;
+	nbd_conn_watch(c);
+}
+
+static void conn_input_task(struct loop_task *t)
+{
+	conn_process(container_of(t, struct nbd_conn, input));
+}
+
+void nbd_conn_kick(struct nbd_conn *c)
+{
+	if (is_reading(c->state))
+		loop_task_queue(c->srv->loop, &c->input);
 }
 
 static void conn_receive(struct nbd_conn *c)
@@ -395,6 +441,10 @@ static unsigned gather(const struct nbd_conn *c, struct iovec *iov)
 	struct nbd_slot *slot;
 	unsigned n = 0;
 
+	if (c->carry_out) {
+		iov[n].iov_base = c->carry_out + c->carry_out_off;
+		iov[n++].iov_len = c->carry_out_len - c->carry_out_off;
+	}
 	if (hs->out_end > hs->out_start) {
 		iov[n].iov_base = (void *)(uintptr_t)(hs->out + hs->out_start);
 		iov[n++].iov_len = hs->out_end - hs->out_start;
@@ -418,14 +468,31 @@ static unsigned gather(const struct nbd_conn *c, struct iovec *iov)
 	return n;
 }
 
+/* How many of @n bytes that were sent are of an earlier process. */
+static uint64_t sent_carried(struct nbd_conn *c, uint64_t n)
+{
+	if (!c->carry_out)
+		return 0;
+	n = MIN(n, c->carry_out_len - c->carry_out_off);
+	c->carry_out_off += n;
+	c->out_bytes -= n;
+	if (c->carry_out_off == c->carry_out_len) {
+		free(c->carry_out);
+		c->carry_out = NULL;
+	}
+	return n;
+}
+
 /* @n bytes have been taken by the socket. */
 static void sent(struct nbd_conn *c, uint64_t n)
 {
-	size_t hs = MIN(n, c->hs.out_end - c->hs.out_start);
 	struct nbd_slot *slot;
 	uint64_t left;
+	size_t hs;
 
 	c->win_out += n;
+	n -= sent_carried(c, n);
+	hs = MIN(n, c->hs.out_end - c->hs.out_start);
 	c->hs.out_start += hs;
 	n -= hs;
 	if (c->hs.out_start == c->hs.out_end)
@@ -466,18 +533,13 @@ static bool send_once(struct nbd_conn *c)
 	if (errno == EAGAIN) {
 		c->out_blocked = true;
 		c->out_since_ns = loop_now_ns(c->srv->loop);
-		patience_start(c);
+		nbd_patience_start(c);
 		return true;
 	}
 	if (errno == EINTR)
 		return true;
 	conn_gone(c, strerror(errno));
 	return false;
-}
-
-static bool has_output(const struct nbd_conn *c)
-{
-	return !STAILQ_EMPTY(&c->out) || c->hs.out_end > c->hs.out_start;
 }
 
 static void conn_output(struct nbd_conn *c)
@@ -488,7 +550,7 @@ static void conn_output(struct nbd_conn *c)
 	if (has_output(c) && !c->out_blocked)
 		loop_task_queue(c->srv->loop, &c->output);
 	nbd_conn_try_close(c);
-	conn_watch(c);
+	nbd_conn_watch(c);
 }
 
 static void conn_output_task(struct loop_task *t)
@@ -504,9 +566,9 @@ static void conn_fd(struct loop_fd *f, int events)
 		c->out_blocked = false;
 		conn_output(c);
 	}
-	if (events & LOOP_READ && is_reading(c->state))
+	if (events & LOOP_READ && may_read(c))
 		conn_receive(c);
-	conn_watch(c);
+	nbd_conn_watch(c);
 }
 
 /* --- patience --------------------------------------------------------------------- */
@@ -545,12 +607,12 @@ static void nbd_conn_stalled(struct loop_timer *t)
 		return;
 	}
 	if (in || out)
-		patience_start(c);
+		nbd_patience_start(c);
 }
 
 /* --- making one --------------------------------------------------------------------- */
 
-static struct nbd_conn *conn_alloc(struct nbd_server *s, int fd)
+struct nbd_conn *nbd_conn_alloc(struct nbd_server *s, int fd)
 {
 	struct nbd_conn *c = calloc(1, sizeof(*c));
 
@@ -581,19 +643,19 @@ fail:
 
 struct nbd_conn *nbd_conn_new(struct nbd_server *s, int fd)
 {
-	struct nbd_conn *c = conn_alloc(s, fd);
+	struct nbd_conn *c = nbd_conn_alloc(s, fd);
 
 	if (!c)
 		return NULL;
 	loop_timer_in(s->loop, &c->handshake, s->conf.handshake_ns);
 	nbd_hs_greet(c);
-	conn_watch(c);
+	nbd_conn_watch(c);
 	return c;
 }
 
 struct nbd_conn *nbd_conn_new_attached(struct nbd_server *s, int fd, const char *peer)
 {
-	struct nbd_conn *c = conn_alloc(s, fd);
+	struct nbd_conn *c = nbd_conn_alloc(s, fd);
 
 	if (!c)
 		return NULL;
@@ -603,7 +665,7 @@ struct nbd_conn *nbd_conn_new_attached(struct nbd_server *s, int fd, const char 
 	c->tx_flags = nbd_server_kernel_flags(s) | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES;
 	c->state = NBD_S_REQUEST;
 	lun_client_join(s->lun, &c->client);
-	conn_watch(c);
+	nbd_conn_watch(c);
 	return c;
 }
 

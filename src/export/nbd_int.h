@@ -8,6 +8,7 @@
  *   nbd_handshake.c  options
  *   nbd_transmit.c   requests
  *   nbd_reply.c      replies, the error table
+ *   nbd_handover.c   connections from one process to the next
  */
 #ifndef EXPORT_NBD_INT_H
 #define EXPORT_NBD_INT_H
@@ -147,6 +148,12 @@ struct nbd_conn {
 	uint64_t own_bytes, held_bytes;
 	unsigned own_reqs;
 
+	/* What an earlier process had received and not carried out: read before the socket is. And
+	 * its answers that were not sent, before ours. NULL when there is nothing more. */
+	uint8_t *carry_in, *carry_out;
+	size_t carry_in_len, carry_in_off, carry_out_len, carry_out_off;
+	bool carry_untold; /* among the latter is the error of a flush */
+
 	/* patience: see nbd_conn_stalled() */
 	uint64_t in_since_ns, out_since_ns;
 	uint64_t win_in, win_out;
@@ -177,6 +184,10 @@ struct nbd_server {
 	enum nbd_server_state state;
 	struct io_dev dev;
 	bool ready; /* dev is valid: clients are accepted */
+	bool frozen; /* nothing is read: see nbd_server_freeze() */
+	/* The LUN as connections of an earlier process know it; 0: there are none. */
+	uint64_t carried_size_bytes;
+	uint32_t carried_block_bytes;
 	struct lun_observer observer;
 	bool observing;
 	struct nbd_listener unix_lis, tcp_lis;
@@ -209,6 +220,13 @@ void nbd_server_conn_dead(struct nbd_conn *c);
 void nbd_server_reap(struct nbd_server *s);
 /* The LUN in words of INFO and EXPORT_NAME, for a client with or without structured replies. */
 uint16_t nbd_server_flags(const struct nbd_server *s, bool structured);
+/* 0; -ENOMEM when @c is NULL. */
+int nbd_server_welcome(struct nbd_server *s, struct nbd_conn *c);
+
+/* --- nbd_handover.c --------------------------------------------------------- */
+
+/* The geometry is known: is it what carried connections were told? Cuts them if not. */
+void nbd_carried_check(struct nbd_server *s);
 
 /* --- nbd_listen.c ----------------------------------------------------------- */
 
@@ -230,6 +248,12 @@ extern const char *const nbd_state_names[NBD_S_NR];
 struct nbd_conn *nbd_conn_new(struct nbd_server *s, int fd);
 /* The same without a handshake: requests are due at once. */
 struct nbd_conn *nbd_conn_new_attached(struct nbd_server *s, int fd, const char *peer);
+/* In NBD_S_FLAGS, and nothing has been said or asked yet. */
+struct nbd_conn *nbd_conn_alloc(struct nbd_server *s, int fd);
+/* Begin a window of patience, unless one runs. */
+void nbd_patience_start(struct nbd_conn *c);
+/* Watch the socket for what can be done now. */
+void nbd_conn_watch(struct nbd_conn *c);
 /* Dead and without requests only. */
 void nbd_conn_free(struct nbd_conn *c);
 /* The one place that moves a connection. */
@@ -269,6 +293,8 @@ bool nbd_tx_drain(struct nbd_conn *c);
 void nbd_tx_payload_got(struct nbd_conn *c, uint32_t len);
 void nbd_tx_room(struct io *io);
 void nbd_tx_done(struct io *io);
+/* c->cur is the refused request of header @hdr, of whose payload @left bytes are to be thrown away. */
+void nbd_tx_carry_drain(struct nbd_conn *c, const void *hdr, uint64_t left, int err);
 
 /* --- nbd_reply.c ------------------------------------------------------------ */
 

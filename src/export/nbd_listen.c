@@ -197,6 +197,48 @@ static int bind_unix(int fd, const struct sockaddr_un *a, unsigned mode)
 	return r;
 }
 
+/* Is @fd, which an earlier process has listened on, bound to @a, and would a client find it there? */
+static bool is_bound_to(int fd, const union address *a, socklen_t len)
+{
+	union address bound = {0};
+	socklen_t bound_len = sizeof(bound);
+	int on = 0;
+	socklen_t on_len = sizeof(on);
+	struct stat st;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &on_len) < 0 || !on ||
+	    getsockname(fd, &bound.sa, &bound_len) < 0 || bound.sa.sa_family != a->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_UNIX)
+		return strcmp(bound.un.sun_path, a->un.sun_path) == 0 &&
+		       lstat(a->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+	return bound_len == len && memcmp(&bound, a, len) == 0;
+}
+
+/* True: @s listens on the Unix socket of an earlier process. Else that one is gone, its file, too. */
+static bool adopt_unix(struct nbd_server *s, const struct sockaddr_un *a)
+{
+	int fd = s->conf.unix_fd;
+	struct nbd_listener *lis = &s->unix_lis;
+	union address want = {.un = *a}, bound = {0};
+	socklen_t len = sizeof(bound);
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	if (!is_bound_to(fd, &want, sizeof(*a)) || stat(a->sun_path, &st) < 0) {
+		if (getsockname(fd, &bound.sa, &len) == 0 && bound.sa.sa_family == AF_UNIX)
+			(void)unlink(bound.un.sun_path);
+		close(fd);
+		return false;
+	}
+	lis->unix_bound = true;
+	lis->dev = st.st_dev;
+	lis->ino = st.st_ino;
+	loop_fd_init(&lis->fd, fd, listener_readable);
+	return true;
+}
+
 static int open_unix(struct nbd_server *s)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -207,6 +249,8 @@ static int open_unix(struct nbd_server *s)
 
 	_Static_assert(sizeof(a.sun_path) == NBD_UNIX_PATH_MAX, "sun_path");
 	memcpy(a.sun_path, s->conf.unix_path, sizeof(a.sun_path));
+	if (adopt_unix(s, &a))
+		return 0;
 	r = clear_path(&a);
 	if (r < 0)
 		return r;
@@ -271,6 +315,12 @@ static int open_tcp(struct nbd_server *s)
 
 	if (r < 0)
 		return r;
+	if (is_bound_to(s->conf.tcp_fd, &a, len)) {
+		loop_fd_init(&s->tcp_lis.fd, s->conf.tcp_fd, listener_readable);
+		return 0;
+	}
+	if (s->conf.tcp_fd >= 0)
+		close(s->conf.tcp_fd);
 	fd = new_socket(a.sa.sa_family);
 	if (fd < 0) {
 		log_err("nbd: tcp: socket: %s", strerror(-fd));

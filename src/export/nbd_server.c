@@ -36,6 +36,7 @@ void nbd_conf_default(struct nbd_conf *conf)
 	conf->handshake_ns = NBD_HANDSHAKE_SEC * NS_PER_SEC;
 	conf->stall_ns = 10 * NS_PER_SEC;
 	conf->multi_conn = true;
+	conf->unix_fd = conf->tcp_fd = -1;
 }
 
 void nbd_noise(struct nbd_server *s, enum log_level level, const char *fmt, ...)
@@ -220,8 +221,7 @@ static int server_refuse(struct nbd_server *s, int fd, int r)
 	return r;
 }
 
-/* NULL: out of memory. */
-static int server_welcome(struct nbd_server *s, struct nbd_conn *c)
+int nbd_server_welcome(struct nbd_server *s, struct nbd_conn *c)
 {
 	if (!c) {
 		s->stats.refused++;
@@ -245,7 +245,7 @@ int nbd_server_add(struct nbd_server *s, int fd)
 		r = -ENOSPC;
 	if (r < 0)
 		return server_refuse(s, fd, r);
-	return server_welcome(s, nbd_conn_new(s, fd));
+	return nbd_server_welcome(s, nbd_conn_new(s, fd));
 }
 
 uint16_t nbd_server_kernel_flags(const struct nbd_server *s)
@@ -263,7 +263,7 @@ int nbd_server_attach(struct nbd_server *s, int fd, const char *peer,
 		return server_refuse(s, fd, r);
 	nbd_tune_client(fd);
 	c = nbd_conn_new_attached(s, fd, peer);
-	r = server_welcome(s, c);
+	r = nbd_server_welcome(s, c);
 	if (r < 0)
 		return r;
 	c->gone = gone;
@@ -368,7 +368,8 @@ static void try_ready(struct nbd_server *s)
 	}
 	set_shares(s);
 	s->ready = true;
-	nbd_listen_watch(s, true);
+	nbd_carried_check(s);
+	nbd_server_thaw(s);
 }
 
 static void lun_changed(struct lun_observer *o, struct lun *lun)
@@ -423,6 +424,7 @@ int nbd_server_new(struct loop *l, struct lun *lun, const struct nbd_conf *conf,
 		return r;
 	}
 	s->observer.changed = lun_changed;
+	s->frozen = true; /* until it is ready */
 	lun_observe(lun, &s->observer);
 	s->observing = true;
 	try_ready(s);

@@ -8,12 +8,12 @@
 #define EXPORT_NBD_SERVER_H
 
 #include "base/limits.h"
+#include "core/lun.h"
 #include "loop/loop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lun;
 struct nbd_server;
 
 #define NBD_UNIX_PATH_MAX 108 /* sun_path, terminator included */
@@ -29,6 +29,9 @@ struct nbd_conf {
 	uint64_t handshake_ns;		      /* from accept to the end of the handshake */
 	uint64_t stall_ns; /* how long a client may stand in the way: see nbd_conn.c */
 	bool multi_conn;   /* offer CAN_MULTI_CONN */
+	/* Listening sockets of an earlier process, -1: none. Taken, and used if they are what the
+	 * addresses above say. */
+	int unix_fd, tcp_fd;
 	/* nbd_server_stop() has ended; may be NULL. From a task; may call nbd_server_free(). */
 	void (*stopped)(void *arg);
 	void *arg;
@@ -77,6 +80,56 @@ void nbd_server_free(struct nbd_server *s);
 void nbd_server_uri(const struct nbd_server *s, char *buf, unsigned size);
 /* The TCP port in use, 0 without TCP. */
 uint16_t nbd_server_port(const struct nbd_server *s);
+
+/* --- from one process to the next ------------------------------------------------ */
+
+/* A connection as it stands between two requests. */
+struct nbd_conn_state {
+	int fd; /* the connection's, which goes on owning it */
+	char peer[64];
+	const char *state; /* "flags", "option", "skip", "request", "drain", "closing" */
+	bool kernel;	   /* of nbd_server_attach() */
+	bool joined;	   /* is in transmission, or was */
+	/* handshake, and what it has settled */
+	bool fixed, no_zeroes, structured, knows_blocks, meta;
+	int meta_for;
+	unsigned options;
+	uint32_t opt, opt_len;
+	uint64_t skip_left; /* "skip", "drain" */
+	int err;	    /* "drain": what will be answered */
+	uint16_t tx_flags;
+	bool bye, advised;
+	struct lun_client_debt debt;
+	bool untold; /* out has the error of a flush */
+	uint64_t age_ns, requests, errors, bytes_read, bytes_written, unaligned;
+	/* Bytes that were received and belong to requests that were not carried out; that are to be
+	 * sent. malloc'ed, NULL when there are none. */
+	uint8_t *in, *out;
+	size_t in_len, out_len;
+};
+void nbd_conn_state_clear(struct nbd_conn_state *st);
+
+/* Read nothing more and accept nobody; what is in flight is answered. */
+void nbd_server_freeze(struct nbd_server *s);
+/* Go on as if nothing had happened. */
+void nbd_server_thaw(struct nbd_server *s);
+/* Frozen, is no request of any connection at the LUN, not even of one that has gone? */
+bool nbd_server_is_idle(const struct nbd_server *s);
+/* All connections, of a server that is frozen and idle (asserted): @ret is an array of *ret_n, the
+ * caller's. It changes nothing. 0, -ENOMEM. */
+int nbd_server_save(const struct nbd_server *s, struct nbd_conn_state **ret, size_t *ret_n);
+/* The listening sockets, -1: none. They stay the server's. */
+void nbd_server_listeners(const struct nbd_server *s, int *ret_unix, int *ret_tcp);
+/* The size and block size that clients were told. */
+void nbd_server_told(const struct nbd_server *s, uint64_t *ret_size, uint32_t *ret_block);
+
+/* Before the geometry is known and clients come: what nbd_server_told() has said there. */
+void nbd_server_carry(struct nbd_server *s, uint64_t size_bytes, uint32_t block_bytes);
+/* Go on with a connection of an earlier process, when the geometry is known. st->fd is the server's in
+ * any case; the rest is copied. @gone as in nbd_server_attach(), NULL: none. 0; -EINVAL: it makes no
+ * sense; -ENOMEM. */
+int nbd_server_adopt(struct nbd_server *s, const struct nbd_conn_state *st,
+		     void (*gone)(void *arg, bool bye), void *arg);
 
 struct nbd_client_info {
 	uint64_t id;	   /* 1, 2, ... in the order they came */

@@ -245,6 +245,13 @@ static struct nbd_slot *new_slot(struct nbd_conn *c, const struct nbd_request_hd
 	return slot;
 }
 
+void nbd_tx_carry_drain(struct nbd_conn *c, const void *hdr, uint64_t left, int err)
+{
+	c->cur = new_slot(c, hdr);
+	c->cur->err = err;
+	c->skip_left = left;
+}
+
 /* False: more bytes, or a slot, or an emptier output are needed first; or the end. */
 static bool next_request(struct nbd_conn *c)
 {
