@@ -38,6 +38,12 @@
  *                                  the same, when its commands have ended; error "failed" if
  *                                  it is the last usable one, "timeout"
  *   flush* [timeout_ms:N]          {name, flushed_ms}: what was acknowledged before is stable
+ *   add-path* path:"/dev/sg3" [timeout_ms:N]
+ *                                  as fail-path, when its first check has ended; error "failed" if
+ *                                  it is refused, and then it is no path
+ *   del-path* path:"sg3" [force:true] [timeout_ms:N]
+ *                                  {name, changed, removed, [warning]}, when it has left; error
+ *                                  "failed" if it is the last usable one, unless by force
  *   resize* [timeout_ms:N]         {name, changed, old_bytes, size_bytes}, when all usable paths
  *                                  have been asked for the size; error "failed" if they do not
  *                                  agree, or the LUN has shrunk

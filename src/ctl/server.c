@@ -243,6 +243,7 @@ int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
 	s->reload = conf->reload;
 	s->set = conf->set;
 	s->device = conf->device;
+	s->paths = conf->paths;
 	s->arg = conf->arg;
 	ctl_clean(s->version, sizeof(s->version), conf->version);
 	TAILQ_INIT(&s->clients);

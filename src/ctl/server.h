@@ -15,6 +15,7 @@
 struct ctl_error;
 struct loop;
 struct lun;
+struct path;
 struct ctl_server;
 
 /* The LUN as a block device of the kernel. */
@@ -25,6 +26,15 @@ struct ctl_device_ops {
 	bool (*detach)(void *arg, bool force, struct ctl_error *err);
 	/* A new reference to what "exports" has of it; there is one after a beginning. */
 	json_t *(*show)(void *arg);
+};
+
+/* Paths by hand. */
+struct ctl_path_ops {
+	/* Make @name ("/dev/sg3", "sg3") a path, which no scan takes away: it is under its first check
+	 * then. *ret_new false: it was one. NULL: refused, @err says why. */
+	struct path *(*add)(void *arg, const char *name, bool *ret_new, struct ctl_error *err);
+	/* Take @p away, and do not take it back by yourself. False: not begun, @err says why. */
+	bool (*remove)(void *arg, struct path *p, struct ctl_error *err);
 };
 
 struct ctl_conf {
@@ -42,6 +52,8 @@ struct ctl_conf {
 	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
 	/* Optional: attach and detach are refused without. */
 	const struct ctl_device_ops *device;
+	/* Optional: add-path and del-path are refused without. */
+	const struct ctl_path_ops *paths;
 	void *arg;
 };
 

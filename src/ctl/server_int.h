@@ -44,7 +44,16 @@ _Static_assert(CTL_OUT_TOTAL_MAX >= 2 * CTL_REPLY_MAX,
  */
 enum ctl_client_state { CTL_C_READING, CTL_C_READY, CTL_C_WAITING, CTL_C_SENDING };
 
-enum ctl_wait_kind { CTL_WAIT_STATE, CTL_WAIT_EVENTS, CTL_WAIT_DRAIN, CTL_WAIT_FLUSH, CTL_WAIT_RESIZE };
+enum ctl_wait_kind {
+	CTL_WAIT_STATE,
+	CTL_WAIT_EVENTS,
+	/* Nobody tells of these: they are looked at every CTL_POLL_NS. */
+	CTL_WAIT_DRAIN,
+	CTL_WAIT_FLUSH,
+	CTL_WAIT_RESIZE,
+	CTL_WAIT_ADD,
+	CTL_WAIT_DEL,
+};
 
 struct ctl_flush;
 
@@ -57,7 +66,7 @@ struct ctl_wait {
 	/* CTL_WAIT_EVENTS: for one of this number or a later one; at most so many */
 	uint64_t since;
 	unsigned max;
-	/* CTL_WAIT_DRAIN: this path's commands have ended; it may have left meanwhile */
+	/* CTL_WAIT_DRAIN, _ADD, _DEL: for this path, which may have left meanwhile */
 	char path[PATH_NAME_BYTES];
 	bool changed;
 	/* CTL_WAIT_FLUSH: shared with the request, see verbs_io.c */
@@ -92,6 +101,7 @@ struct ctl_server {
 	json_t *(*reload)(void *arg, struct ctl_error *err);
 	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
 	const struct ctl_device_ops *device;
+	const struct ctl_path_ops *paths;
 	void *arg;
 	uint64_t start_ns;
 	enum lun_state state; /* as seen last, and since when */
@@ -177,7 +187,7 @@ enum ctl_end ctl_wait_check(struct ctl_call *call);
 /* Is it one that must be looked at again and again? */
 static inline bool ctl_wait_polls(const struct ctl_wait *w)
 {
-	return w->kind == CTL_WAIT_DRAIN || w->kind == CTL_WAIT_FLUSH || w->kind == CTL_WAIT_RESIZE;
+	return w->kind >= CTL_WAIT_DRAIN;
 }
 /* The client has gone, or has been answered. */
 void ctl_wait_end(struct ctl_wait *w);

@@ -146,6 +146,8 @@ static const struct verb verbs[] = {
 	{"wait", false, {"paths", "state", "timeout_ms"}, verb_wait},
 	{"events", false, {"since", "max", "timeout_ms"}, verb_events},
 	{"trace", false, {"max"}, verb_trace},
+	{"add-path", true, {"path", "timeout_ms"}, verb_add_path},
+	{"del-path", true, {"path", "force", "timeout_ms"}, verb_del_path},
 	{"resize", true, {"timeout_ms"}, verb_resize},
 	{"fail-path", true, {"path"}, verb_fail_path},
 	{"drain-path", true, {"path", "timeout_ms"}, verb_drain_path},

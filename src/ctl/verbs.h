@@ -38,6 +38,19 @@ enum ctl_end verb_switch_group(struct ctl_call *call);
 enum ctl_end verb_queueing(struct ctl_call *call);
 enum ctl_end verb_fail(struct ctl_call *call);
 
+/* The answer to a verb that has changed @p, with what to know of it, or NULL. */
+enum ctl_end ctl_path_changed(struct ctl_call *call, struct path *p, bool changed, const char *warning);
+/* What the administrator should know of the LUN after a path was taken away, or NULL. */
+const char *ctl_path_warning(struct ctl_server *s);
+
+/* --- verbs_paths.c --- */
+enum ctl_end verb_add_path(struct ctl_call *call);
+enum ctl_end verb_del_path(struct ctl_call *call);
+enum ctl_end ctl_add_check(struct ctl_call *call);
+enum ctl_end ctl_del_check(struct ctl_call *call);
+/* Fills in the error. */
+void ctl_add_expired(struct ctl_call *call);
+
 /* --- verbs_record.c --- */
 enum ctl_end verb_events(struct ctl_call *call);
 enum ctl_end verb_trace(struct ctl_call *call);

@@ -11,8 +11,7 @@
 #include "base/policy.h"
 #include "core/path.h"
 
-/* What the administrator should know of the LUN after a path was taken away. */
-static const char *path_warning(struct ctl_server *s)
+const char *ctl_path_warning(struct ctl_server *s)
 {
 	unsigned npaths, usable = ctl_count_usable(s, &npaths);
 
@@ -24,8 +23,8 @@ static const char *path_warning(struct ctl_server *s)
 			 "says";
 }
 
-static enum ctl_end path_changed(struct ctl_call *call, struct path *p, bool changed,
-				 const char *warning)
+enum ctl_end ctl_path_changed(struct ctl_call *call, struct path *p, bool changed,
+			      const char *warning)
 {
 	struct jb b = jb_begin();
 
@@ -51,7 +50,7 @@ enum ctl_end verb_fail_path(struct ctl_call *call)
 		log_notice("%s: fail-path by lunmuxctl", p->name);
 		lun_fail_path(call->s->lun, p);
 	}
-	return path_changed(call, p, changed, path_warning(call->s));
+	return ctl_path_changed(call, p, changed, ctl_path_warning(call->s));
 }
 
 enum ctl_end verb_reinstate_path(struct ctl_call *call)
@@ -80,7 +79,7 @@ enum ctl_end verb_reinstate_path(struct ctl_call *call)
 	lun_reinstate_path(call->s->lun, p);
 	if (!disabled && !path_is_usable(p))
 		warning = "the path was not disabled: only its check can bring it back";
-	return path_changed(call, p, disabled, warning);
+	return ctl_path_changed(call, p, disabled, warning);
 }
 
 enum ctl_end verb_accept_path(struct ctl_call *call)
@@ -97,7 +96,7 @@ enum ctl_end verb_accept_path(struct ctl_call *call)
 	}
 	log_notice("%s: accept-path by lunmuxctl (%s)", p->name, p->why);
 	lun_accept_path(call->s->lun, p);
-	return path_changed(call, p, true, NULL);
+	return ctl_path_changed(call, p, true, NULL);
 }
 
 /* --- groups --- */

@@ -47,6 +47,10 @@ enum ctl_end ctl_wait_check(struct ctl_call *call)
 		return ctl_flush_check(call);
 	case CTL_WAIT_RESIZE:
 		return ctl_resize_check(call);
+	case CTL_WAIT_ADD:
+		return ctl_add_check(call);
+	case CTL_WAIT_DEL:
+		return ctl_del_check(call);
 	}
 	return CTL_LATER;
 }
@@ -58,6 +62,10 @@ enum ctl_end ctl_wait_expired(struct ctl_call *call)
 
 	if (call->wait.kind == CTL_WAIT_RESIZE) {
 		ctl_resize_expired(call);
+		return CTL_FAILED;
+	}
+	if (call->wait.kind == CTL_WAIT_ADD) {
+		ctl_add_expired(call);
 		return CTL_FAILED;
 	}
 	if (ctl_wait_polls(&call->wait)) {

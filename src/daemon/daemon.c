@@ -260,7 +260,7 @@ static int daemon_start(struct daemon *d)
 {
 	struct ctl_conf ctl = { .rundir = d->rundir, .version = PACKAGE_VERSION, .exports = exports_json,
 				.refused = paths_refused_json, .reload = reload_now,
-				.set = reload_set, .device = &attach_by_ctl, .arg = d };
+				.set = reload_set, .device = &attach_by_ctl, .paths = &byhand_by_ctl, .arg = d };
 	struct lun_params par;
 	int r;
 
@@ -278,6 +278,7 @@ static int daemon_start(struct daemon *d)
 		log_err("cannot set up the queue: %s", strerror(-r));
 		return r;
 	}
+	byhand_init(d);
 	reload_init(d);
 	inflight_watch(d);
 	d->observer.changed = daemon_lun_changed;
@@ -299,6 +300,7 @@ static void daemon_end(struct daemon *d)
 	ctl_server_free(d->ctl);
 	exports_free(d);
 	hotplug_free(d);
+	byhand_free(d);
 	if (d->lun)
 		lun_unobserve(d->lun, &d->observer);
 	lun_free(d->lun);

@@ -7,6 +7,7 @@
  *   live.c     the configuration in force; reload.c what it means for paths and exports
  *   attach.c   /dev/nbdN
  *   paths.c    finds paths, opens them, and drops those that have gone
+ *   byhand.c   paths that lunmuxctl adds and takes away
  *   hotplug.c  when to look for them: events, timer
  *   inflight.c writes that an earlier process has left
  *   exports.c  NBD, FUSE and what they tell the control socket
@@ -36,6 +37,7 @@
 
 struct ctl_device_ops;
 struct ctl_error;
+struct ctl_path_ops;
 struct ctl_server;
 struct fuse_export;
 struct nbd_attach;
@@ -56,8 +58,16 @@ struct path_note {
 	char *name;			  /* it was opened by; path->name may be shorter */
 	char ident[DISCOVER_IDENT_BYTES]; /* see discover_ident() */
 	bool doubted;
+	bool by_hand; /* add-path: no scan and no reload takes it away */
 	uint64_t checked_ns; /* an event had it checked last */
 	bool check_due;	     /* another one came too soon after that */
+};
+
+/* A path that del-path took away. */
+struct taken {
+	char name[PATH_NAME_BYTES];
+	uint64_t since_ns;
+	TAILQ_ENTRY(taken) link;
 };
 
 struct daemon {
@@ -82,6 +92,8 @@ struct daemon {
 	struct path_note notes[PATHS_MAX];
 	struct refusal refusals[REFUSALS_MAX];
 	unsigned nrefused;
+	TAILQ_HEAD(, taken) taken;
+	unsigned ntaken;
 	struct uevent_monitor uevents;
 	bool told_no_events;
 	uint64_t scan_rest_ns; /* events start no scan before */
@@ -140,7 +152,22 @@ void paths_scan_look(struct daemon *d);
 /* False: something is worth a look before long, event or not. */
 bool paths_scan_end(struct daemon *d);
 
+/* Open @name as a path of the LUN. 0, or a negative errno with the reason in @err. */
+int paths_open(struct daemon *d, const char *name, enum discover_kind kind, struct path **ret, char *err,
+	       size_t size);
+/* The name that it was opened by. */
+const char *path_opened_as(const struct daemon *d, const struct path *p);
+
 json_t *paths_refused_json(void *daemon);
+
+/* byhand.c */
+void byhand_init(struct daemon *d);
+void byhand_free(struct daemon *d);
+/* Scans leave it alone. */
+bool byhand_is_taken(struct daemon *d, const char *name);
+/* Appends those to the refusals. */
+void byhand_json(struct daemon *d, json_t *all);
+extern const struct ctl_path_ops byhand_by_ctl;
 
 /* hotplug.c: 0 or a negative errno, logged */
 int hotplug_start(struct daemon *d);

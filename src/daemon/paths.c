@@ -96,6 +96,7 @@ json_t *paths_refused_json(void *arg)
 							     f->text, "age_ms",
 							     (json_int_t)((now_ns - f->since_ns) / NS_PER_MS)));
 	}
+	byhand_json(d, all);
 	return all;
 }
 
@@ -150,38 +151,49 @@ static int paths_open_sg(struct daemon *d, const char *name, struct path **ret, 
 	return sg_path_new(d->loop, &conf, name, ret, err, size);
 }
 
-static void paths_add(struct daemon *d, const char *name, enum discover_kind kind)
+int paths_open(struct daemon *d, const char *name, enum discover_kind kind, struct path **ret, char *err,
+	       size_t size)
 {
-	char err[400] = "";
 	struct path_note *note;
 	struct path *p = NULL;
 	int r;
 
-	if (paths_try_later(d, name))
-		return;
+	err[0] = '\0';
 	if (kind == DISCOVER_SG)
-		r = paths_open_sg(d, name, &p, err, sizeof(err));
+		r = paths_open_sg(d, name, &p, err, size);
 	else
-		r = paths_open_blk(d, name, &p, err, sizeof(err));
+		r = paths_open_blk(d, name, &p, err, size);
 	if (r < 0) {
 		if (!err[0])
-			snprintf(err, sizeof(err), "%s: %s", name, strerror(-r));
-		paths_refused(d, name, err);
-		return;
+			snprintf(err, size, "%s: %s", name, strerror(-r));
+		return r;
 	}
-	paths_accepted(d, name);
 	r = lun_add_path(d->lun, p);
 	if (r < 0) {
-		log_err("%s: not added: %s", name,
-			r == -ENOSPC ? "the LUN has as many paths as it may have" : strerror(-r));
+		snprintf(err, size, "%s: not added: %s", name,
+			 r == -ENOSPC ? "the LUN has as many paths as it may have" : strerror(-r));
 		p->ops->release(p);
-		return;
+		return r;
 	}
+	paths_accepted(d, name);
 	note = &d->notes[p->index];
 	free(note->name);
 	*note = (struct path_note){ .path = p, .name = strdup(name) };
 	/* Not before: what is open keeps its name. */
 	discover_ident(name, note->ident);
+	*ret = p;
+	return 0;
+}
+
+static void paths_add(struct daemon *d, const char *name, enum discover_kind kind)
+{
+	struct path *p;
+	char err[400];
+
+	if (byhand_is_taken(d, name) || paths_try_later(d, name))
+		return;
+	if (paths_open(d, name, kind, &p, err, sizeof(err)) < 0)
+		paths_refused(d, name, err);
 }
 
 /* --- scans ------------------------------------------------------------------------------- */
@@ -205,7 +217,7 @@ static struct scan {
 	int nhave;
 } scan;
 
-static const char *path_opened_as(const struct daemon *d, const struct path *p)
+const char *path_opened_as(const struct daemon *d, const struct path *p)
 {
 	const struct path_note *note = &d->notes[p->index];
 
@@ -280,11 +292,13 @@ static void scan_have(struct daemon *d)
 		scan.have[n] = (struct plan_path){
 			.name = path_opened_as(d, p),
 			.ident = note->ident,
-			.now = scan.seen[p->index].now,
+			/* One that came by hand after the scan's beginning is what it was opened as. */
+			.now = scan.seen[p->index].name[0] ? scan.seen[p->index].now : note->ident,
 			.state = plan_state_of(p),
 			.is_file = discover_ident_is_file(note->ident),
 			.is_sg = strcmp(p->ops->name, "sg") == 0,
 			.doubted = note->doubted,
+			.by_hand = note->by_hand,
 		};
 	}
 	scan.nhave = n;
@@ -376,7 +390,8 @@ void paths_reconfigured(struct daemon *d)
 	for (p = lun_next_path(d->lun, NULL); p; p = lun_next_path(d->lun, p)) {
 		const struct path_note *note = &d->notes[p->index];
 
-		if (p->state != PATH_GONE && paths_is_unnamed(d, note->name ? note->name : p->name))
+		if (p->state != PATH_GONE && !note->by_hand &&
+		    paths_is_unnamed(d, note->name ? note->name : p->name))
 			lun_remove_path(d->lun, p, "the configuration does not name it any more");
 	}
 }

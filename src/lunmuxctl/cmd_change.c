@@ -76,14 +76,16 @@ void cmd_io(const struct command *cmd, const struct options *o, int argc, char *
 	struct options later = *o;
 	char name[NAME_BYTES_MAX + 1];
 	char **rest = which_lun(o, argc, argv, (int)cmd->max_args, name, r);
+	json_t *args;
 
+	if (!rest)
+		return;
 	later.timeout_ms += 2000;
-	if (rest)
-		change(cmd, &later, name,
-		       json_pack("{s:s, s:s*, s:I}", "name", name, "path",
-				 cmd->max_args == 2 ? rest[0] : NULL, "timeout_ms",
-				 (json_int_t)o->timeout_ms),
-		       r);
+	args = json_pack("{s:s, s:s*, s:I}", "name", name, "path", cmd->max_args == 2 ? rest[0] : NULL,
+			 "timeout_ms", (json_int_t)o->timeout_ms);
+	if (args && o->force)
+		json_object_set_new(args, "force", json_true());
+	change(cmd, &later, name, args, r);
 }
 
 void cmd_queueing(const struct command *cmd, const struct options *o, int argc,

@@ -62,6 +62,14 @@ static const struct command commands[] = {
 	 "As fail-path, but refused for the last usable path, and it ends when the path's\n"
 	 "commands have, or after --timeout.\n",
 	 1, 2, VIEW_PATH_CHANGE, cmd_io, 0},
+	{"add-path", "[NAME] PATH", "take a device as a path by hand",
+	 "PATH is /dev/sg3, sg3, /dev/loop4 or a file, configured or found or not. It is refused if\n"
+	 "it would be as a configured one, or fails its first check, which is waited for.\n",
+	 1, 2, VIEW_PATH_CHANGE, cmd_io, 0},
+	{"del-path", "[NAME] PATH [--force]", "take a path away, and do not take it back",
+	 "Its commands end first, for --timeout at most. Refused for the last usable path, unless\n"
+	 "with --force. It comes back by add-path, or with a restart of the daemon.\n",
+	 1, 2, VIEW_REMOVED, cmd_io, OPT_BIT_FORCE},
 	{"flush", "[NAME]", "write the caches of the LUN out now", NULL, 0, 1, VIEW_FLUSH, cmd_io, 0},
 	{"resize", "[NAME]", "take over a capacity that has grown, at once",
 	 "Each usable path is checked, one after the other, and when all tell of the new size,\n"

@@ -44,7 +44,7 @@ static const struct option_def defs[] = {
 	{"interval", "S", OPT_INTERVAL, OPT_BIT_INTERVAL, "top: seconds from one to the next (2)"},
 	{"warning", "N", OPT_WARNING, OPT_BIT_LIMITS, "check: warn below so many usable paths"},
 	{"critical", "N", OPT_CRITICAL, OPT_BIT_LIMITS, "check: critical below so many"},
-	{"force", NULL, OPT_FORCE, OPT_BIT_FORCE, "detach: also a device in use"},
+	{"force", NULL, OPT_FORCE, OPT_BIT_FORCE, "detach, del-path: also what is in use, or needed"},
 	{"help", NULL, 'h', 0, "this text; after a verb, that of the verb"},
 	{"version", NULL, 'V', 0, "print the version"},
 };

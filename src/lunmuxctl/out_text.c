@@ -227,6 +227,10 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_RESIZE:
 		write_resize(l, f);
 		break;
+	case VIEW_REMOVED:
+		fprintf(f, "%s: %s is no path any more\n", name, get_str(l, "removed", a, sizeof(a)));
+		write_warning(l, r->verb);
+		break;
 	case VIEW_EVENTS:
 		text_events(l, f, colour);
 		break;

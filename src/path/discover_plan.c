@@ -45,6 +45,9 @@ static void judge(struct plan_path *p)
 	}
 	if (p->found || p->is_file)
 		return;
+	/* Who has brought it knows better, unless it is a loop device that has lost its file. */
+	if (p->by_hand && (p->is_sg || p->state != PLAN_FAILED))
+		return;
 	/* A quarantined sg device that is still the same one stays for the administrator to see; a
 	 * loop device without our file is as good as not there. */
 	if (p->state == PLAN_FAILED || (p->state == PLAN_DISABLED && !p->is_sg))

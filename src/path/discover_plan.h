@@ -31,6 +31,7 @@ struct plan_path {
 	enum plan_state state;
 	bool is_file; /* a plain file goes on to work when its name is gone */
 	bool is_sg;
+	bool by_hand; /* the administrator has brought it: being found is no condition */
 	bool doubted; /* an earlier scan asked for a check already */
 	/* results */
 	enum plan_act act;

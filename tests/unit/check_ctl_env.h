@@ -122,6 +122,32 @@ static bool env_detach(void *arg, bool force, struct ctl_error *err)
 static const struct ctl_device_ops env_device_ops = {
 	.attach = env_attach, .detach = env_detach, .show = env_device};
 
+/* The one that can be added is /dev/sg20. */
+static struct path *env_add(void *arg, const char *name, bool *ret_new, struct ctl_error *err)
+{
+	struct path *p = lun_find_path(lun, "/dev/sg20");
+
+	if (strcmp(name, "sg20") && strcmp(name, "/dev/sg20")) {
+		ctl_fail(err, CTL_E_FAILED, "%s: it is in use: mounted on /srv", name);
+		return NULL;
+	}
+	*ret_new = !p;
+	if (p)
+		return p;
+	ck_assert_int_eq(sim_path_new(loop, "/dev/sg20", 64, &model_ops, NULL, ENV_PATHS_MAX - 1,
+				      &sps[ENV_PATHS_MAX - 1]), 0);
+	ck_assert_int_eq(lun_add_path(lun, &sps[ENV_PATHS_MAX - 1]->path), 0);
+	return &sps[ENV_PATHS_MAX - 1]->path;
+}
+
+static bool env_remove(void *arg, struct path *p, struct ctl_error *err)
+{
+	lun_remove_path(lun, p, "test");
+	return true;
+}
+
+static const struct ctl_path_ops env_path_ops = {.add = env_add, .remove = env_remove};
+
 static json_t *env_exports(void *arg)
 {
 	json_t *text;
@@ -199,7 +225,8 @@ static void env_start(struct loop *l, unsigned npaths)
 				.refused = env_refused,
 				.reload = env_reload,
 				.set = env_set,
-				.device = &env_device_ops};
+				.device = &env_device_ops,
+				.paths = &env_path_ops};
 
 	log_init("check_ctl", NULL, LOG_L_ERR - 1);
 	loop = l;

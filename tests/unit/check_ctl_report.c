@@ -420,6 +420,47 @@ START_TEST(test_io)
 }
 END_TEST
 
+/* --- add-path, del-path --- */
+
+START_TEST(test_by_hand)
+{
+	start(1);
+	ck_assert_int_eq(ctl("$CTL add-path sg21"), 1);
+	has(errs, "sg21: it is in use: mounted on /srv");
+	ck_assert_int_eq(ctl("$CTL add-path db01 sg20"), 0);
+	ck_assert_str_eq(out, "db01: /dev/sg20 is active now\n");
+	ck_assert_int_eq(ctl("$CTL add-path /dev/sg20"), 0);
+	ck_assert_str_eq(out, "db01: /dev/sg20 is active already, nothing was changed\n");
+	ck_assert_int_eq(ctl("$CTL del-path db01 sg20"), 0);
+	ck_assert_str_eq(out, "db01: /dev/sg20 is no path any more\n");
+	ck_assert_int_eq(ctl("$CTL del-path sg3"), 1);
+	has(errs, "/dev/sg3 is the last usable path");
+	ck_assert_int_eq(sps[0]->path.state, PATH_ACTIVE);
+	/* The first check decides, and takes its time. */
+	path_other[ENV_PATHS_MAX - 1] = "it is LUN 3600b";
+	ck_assert_int_eq(ctl("$CTL add-path sg20"), 1);
+	has(errs, "/dev/sg20 is refused: it is LUN 3600b");
+	run_ms(2);
+	ck_assert_ptr_null(lun_find_path(lun, "/dev/sg20"));
+	path_other[ENV_PATHS_MAX - 1] = NULL;
+	path_down[ENV_PATHS_MAX - 1] = true;
+	ck_assert_int_eq(ctl("$CTL add-path sg20"), 1);
+	has(errs, "/dev/sg20 is refused: INQUIRY: host_status 01");
+	path_down[ENV_PATHS_MAX - 1] = false;
+	path_slow[ENV_PATHS_MAX - 1] = true;
+	ck_assert_int_eq(ctl("$CTL add-path sg20 --timeout 0.1"), 8);
+	has(errs, "/dev/sg20 has not answered its check after 0.1 s");
+	ck_assert_ptr_nonnull(lun_find_path(lun, "/dev/sg20"));
+	/* With it goes the last one. */
+	ck_assert_int_eq(ctl("$CTL del-path sg3 --force"), 0);
+	has(errs, "no path is usable now");
+	ck_assert_int_eq(ctl("$CTL del-path sg20; $CTL drain-path sg20 --force"), 2);
+	has(errs, "it is an option of detach, del-path");
+	path_slow[ENV_PATHS_MAX - 1] = false;
+	finish();
+}
+END_TEST
+
 /* --- every verb against each kind of daemon --- */
 
 enum { LIVE, DEGRADED, DARK, ABSENT, NOWHERE, KINDS };
@@ -450,6 +491,10 @@ static const struct {
 	{"queueing %s on", {0, 0, 0, 6, 5}},
 	{"queueing %s maybe", {2, 2, 2, 6, 5}},
 	{"flush %s --timeout 0.1", {0, 0, 8, 6, 5}},
+	{"add-path %s sg20", {0, 0, 0, 6, 5}},
+	{"add-path %s sg21", {1, 1, 1, 6, 5}},
+	{"del-path %s sg20 --force", {0, 0, 0, 6, 5}},
+	{"del-path %s sg20", {5, 5, 5, 6, 5}},
 	{"resize %s", {0, 0, 1, 6, 5}},
 	{"wait %s --timeout 0.1", {0, 0, 8, 6, 5}},
 	{"wait %s --paths 2 --timeout 0.1", {0, 8, 8, 6, 5}},
@@ -592,6 +637,7 @@ int main(void)
 	tcase_add_test(tc, test_maps);
 	tcase_add_test(tc, test_doctor);
 	tcase_add_test(tc, test_io);
+	tcase_add_test(tc, test_by_hand);
 	tcase_add_loop_test(tc, test_exits, 0, KINDS);
 	tcase_add_test(tc, test_exits_complete);
 	suite_add_tcase(s, tc);

@@ -47,6 +47,17 @@ static const struct {
 	{ "loop detached", { .ident = "1", .now = "1", .state = PLAN_FAILED }, false, PLAN_DROP },
 	{ "loop with another file", { .ident = "1", .now = "1", .state = PLAN_DISABLED }, false,
 	  PLAN_DROP },
+	/* brought by hand */
+	{ "by hand, not found", { .ident = "1", .now = "1", .by_hand = true }, false, PLAN_KEEP },
+	{ "by hand, disabled, not found",
+	  { .ident = "1", .now = "1", .by_hand = true, .state = PLAN_DISABLED }, false, PLAN_KEEP },
+	{ "sg by hand, failed, not found",
+	  { .ident = "1", .now = "1", .by_hand = true, .is_sg = true, .state = PLAN_FAILED }, false,
+	  PLAN_KEEP },
+	{ "loop by hand, detached",
+	  { .ident = "1", .now = "1", .by_hand = true, .state = PLAN_FAILED }, false, PLAN_DROP },
+	{ "by hand, gone", { .ident = "1", .now = "", .by_hand = true }, false, PLAN_DROP },
+	{ "by hand, name reused", { .ident = "1", .now = "2", .by_hand = true }, false, PLAN_DROP },
 	/* files */
 	{ "file without its name", { .ident = "1", .now = "", .is_file = true }, true, PLAN_KEEP },
 	{ "file replaced", { .ident = "1", .now = "2", .is_file = true }, true, PLAN_KEEP },
