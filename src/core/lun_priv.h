@@ -8,7 +8,8 @@
  *   lun_run.c      one turn: reap, finish, dispatch
  *   lun_cmd.c      commands: built from the elevator, advanced, split
  *   lun_verdict.c  verdict -> action: the one switch
- *   lun_paths.c    paths come, go and change: groups, limits, LUN state
+ *   lun_paths.c    paths come, go and change: limits, LUN state
+ *   lun_group.c    which group carries the I/O: failback
  *   resize.c       the paths are asked for their size
  *   record.c       rings of the last moves and commands
  *   ledger.c       which writes may still land
@@ -201,11 +202,25 @@ void lun_path_proven(struct lun *lun);
 /* Without a usable path: does it hold requests, and till when? @why: if it does. */
 void lun_hold_or_fail(struct lun *lun, const char *why);
 void lun_no_path_expired(struct loop_timer *t);
-void lun_failback_due(struct loop_timer *t);
 void lun_activate_due(struct loop_timer *t);
 void lun_probe_others(struct lun *lun, const struct path *p);
 void lun_notify(struct lun *lun);
 void lun_set_state(struct lun *lun, enum lun_state to, const char *why);
+
+/* lun_group.c */
+
+/* What has happened to the path for which the groups are made anew. */
+struct path_news {
+	const struct path *path; /* NULL: nothing */
+	bool came;		 /* has become usable */
+	bool rose;		 /* that, or its priority is better now */
+};
+
+/* Before the groups are made anew for @p (or NULL). */
+struct path_news lun_path_news(const struct path *p);
+/* They were: stay, or use another one. */
+void lun_choose_group(struct lun *lun, struct path_news news);
+void lun_failback_due(struct loop_timer *t);
 
 /* ledger.c */
 int ledger_init(struct lun *lun);
