@@ -40,6 +40,15 @@ const char *const queueing_names[QUEUEING_NR] = {
 	[QUEUEING_OFF] = "off",
 };
 
+const char *const inject_names[INJECT_NR] = {
+	[INJECT_OFF] = "off",
+	[INJECT_ERROR] = "error",
+	[INJECT_DELAY] = "delay",
+	[INJECT_DROP] = "drop",
+	[INJECT_REFUSE] = "refuse",
+	[INJECT_CHECK] = "check",
+};
+
 int name_lookup(const char *const *names, int n, const char *word)
 {
 	int i;

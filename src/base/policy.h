@@ -52,6 +52,18 @@ enum no_path_kind { NO_PATH_FAIL, NO_PATH_QUEUE, NO_PATH_RETRY, NO_PATH_NR };
  * limit, fail. */
 enum queueing { QUEUEING_DEFAULT, QUEUEING_ON, QUEUEING_OFF, QUEUEING_NR };
 
+/* Test faults on a path (core/inject.h): its commands are said to have failed, end late, never, are
+ * not taken at all; its checks fail. */
+enum inject_fault {
+	INJECT_OFF,
+	INJECT_ERROR,
+	INJECT_DELAY,
+	INJECT_DROP,
+	INJECT_REFUSE,
+	INJECT_CHECK,
+	INJECT_NR
+};
+
 /* How far a flush on one path reaches. */
 enum flush_scope { FLUSH_SCOPE_LU, FLUSH_SCOPE_ALL, FLUSH_SCOPE_NR };
 
@@ -60,6 +72,7 @@ extern const char *const rr_weight_names[RR_WEIGHT_NR];
 extern const char *const elv_kind_names[ELV_NR];
 extern const char *const group_policy_names[GROUP_NR];
 extern const char *const queueing_names[QUEUEING_NR];
+extern const char *const inject_names[INJECT_NR];
 
 /* Index of @word in @names[0..n-1], or -1. */
 int name_lookup(const char *const *names, int n, const char *word);

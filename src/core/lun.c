@@ -264,6 +264,10 @@ static bool lun_is_quiet(const struct lun *lun)
 
 void lun_stop(struct lun *lun, uint64_t grace_ns)
 {
+	struct path *p;
+
+	TAILQ_FOREACH (p, &lun->paths, link)
+		inject_off(p, "the LUN stops");
 	if (lun->state < LUN_DRAINING) {
 		loop_timer_stop(lun->loop, &lun->no_path_timer);
 		loop_timer_stop(lun->loop, &lun->failback_timer);

@@ -10,6 +10,7 @@
  *   lun_verdict.c  verdict -> action: the one switch
  *   lun_paths.c    paths come, go and change: limits, LUN state
  *   lun_group.c    which group carries the I/O: failback
+ *   inject.c       test faults
  *   resize.c       the paths are asked for their size
  *   record.c       rings of the last moves and commands
  *   ledger.c       which writes may still land
@@ -316,6 +317,16 @@ void health_forgive(struct path *p);
 bool health_on_probation(struct path *p);
 /* A command has ended; may make the path marginal. */
 void health_io(struct path *p, const struct cmd *cmd);
+
+/* inject.c */
+void inject_init(struct path *p);
+void inject_off(struct path *p, const char *why);
+/* An order is in force; the driver has ended @cmd. True: core hears of it later. */
+bool inject_takes(struct cmd *cmd);
+/* Before a command is given to the driver. True: it is not, and the path has failed. */
+bool inject_refuses(struct path *p);
+/* A check that was good counts as failed. */
+bool inject_fails_check(struct path *p);
 
 /* host.c */
 void host_join(struct path *p);

@@ -297,6 +297,8 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 
 	assert(cmd->op == CMD_FLUSH || cmd->nsegs > 0);
 	assert((cmd->op != CMD_READ && cmd->op != CMD_WRITE) || cmd->niov > 0);
+	if (__builtin_expect(p->inject.order.fault == INJECT_REFUSE, 0) && inject_refuses(p))
+		return -ENODEV;
 	cmd->path = p;
 	memset(&cmd->outcome, 0, sizeof(cmd->outcome));
 	ledger_sending(lun, cmd, p);

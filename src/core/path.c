@@ -129,6 +129,7 @@ void path_init(struct path *p, struct lun *lun, unsigned index)
 	loop_timer_init(&p->transition_timer, path_transition_over);
 	probe_init(p);
 	health_init(p);
+	inject_init(p);
 }
 
 void path_trouble(struct path *p)
@@ -271,6 +272,8 @@ void path_complete(struct cmd *cmd)
 	struct lun *lun = cmd->path->lun;
 
 	assert(cmd->outcome.verdict < V_NR);
+	if (__builtin_expect(cmd->path->inject.order.fault != INJECT_OFF, 0) && inject_takes(cmd))
+		return;
 	STAILQ_INSERT_TAIL(&lun->completed, cmd, link);
 	lun_dirty(lun);
 }
@@ -318,6 +321,7 @@ void path_start_close(struct path *p)
 {
 	assert(!p->close_started);
 	p->close_started = true;
+	inject_off(p, "the path leaves");
 	p->ops->close(p);
 }
 

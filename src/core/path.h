@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/verdict.h"
 #include "core/cmd.h"
+#include "core/inject.h"
 #include "core/path_ops.h"
 #include "loop/loop.h"
 
@@ -137,6 +138,7 @@ struct path {
 	uint64_t srv_ns, srv_dev_ns;
 	struct path_stats stats;
 	struct path_health health;
+	struct inject inject;
 
 	/* --- private to path.c, probe.c and lun_paths.c ---------------------------- */
 	/* When the groups were made last. */

@@ -217,6 +217,10 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 		news = probe_news(p, info);
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
 		return;
+	if ((result == CHECK_OK || result == CHECK_MARGINAL) && inject_fails_check(p)) {
+		result = CHECK_DOWN;
+		why = "test fault: its check fails";
+	}
 	switch (result) {
 	case CHECK_OK:
 		/* A doubt that came up while it ran is not answered by it. */

@@ -54,6 +54,8 @@
  *   queueing* mode:"on"|"off"|"default"
  *                                  {name, changed, state, queueing}
  *   fail* when:"now"               the same
+ *   inject* path:"sg3" fault:"error"|"delay"|"drop"|"refuse"|"check"|"off" [delay_ms:N]
+ *          [count:N] [percent:N]   as fail-path; a test fault on the path, until off
  *   set* key:"queue_depth" value:32|"auto"
  *                                  {name, key, value, previous, [warning]}; any keyword of
  *                                  lunmux.conf(5) that is live, until restart or reload
@@ -82,7 +84,8 @@
  *                   move, may be "") access tpg (target port group, -1 unknown) prio
  *                   group inflight inflight_bytes depth host_inflight host_depth (null: no
  *                   host) errors checks checks_failed failures write_max_us (longest
- *                   that the daemon stood still in sending on it) probation_ms (that are left)
+ *                   that the daemon stood still in sending on it) inject (test fault, "" none)
+ *                   probation_ms (that are left)
  *   EVENT           seq time_ms (since 1970, UTC) kind (lun path group depth config client
  *                   fault) subject from to cause, all but kind perhaps "".  next is the number
  *                   to go on with, lost how many asked for are not kept any more

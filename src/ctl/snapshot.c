@@ -226,6 +226,7 @@ static uint64_t path_errors(const struct path *p)
 json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 {
 	struct jb b = jb_begin();
+	char fault[80];
 
 	jb_str(&b, "name", p->name);
 	jb_str(&b, "dev", p->dev);
@@ -258,6 +259,7 @@ json_t *ctl_snap_path(struct ctl_server *s, const struct path *p)
 	jb_u64(&b, "failures", p->stats.failures);
 	jb_u64(&b, "write_max_us", p->stats.write_max_ns / NS_PER_US);
 	/* 0: it is on none. */
+	jb_str(&b, "inject", inject_text(p, fault, sizeof(fault)));
 	jb_u64(&b, "probation_ms", (health_left_ns(p) + NS_PER_MS - 1) / NS_PER_MS);
 	return jb_end(&b);
 }

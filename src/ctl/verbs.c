@@ -12,7 +12,7 @@
 
 #include "core/path.h"
 
-#define VERB_ARGS_MAX 4
+#define VERB_ARGS_MAX 5
 
 struct verb {
 	const char *name;
@@ -159,6 +159,7 @@ static const struct verb verbs[] = {
 	{"fail", true, {"when"}, verb_fail},
 	{"attach", true, {"device"}, verb_attach},
 	{"detach", true, {"force"}, verb_detach},
+	{"inject", true, {"path", "fault", "delay_ms", "count", "percent"}, verb_inject},
 	{"set", true, {"key", "value"}, verb_set},
 	{"reload", true, {NULL}, verb_reload},
 };

@@ -51,6 +51,9 @@ enum ctl_end ctl_del_check(struct ctl_call *call);
 /* Fills in the error. */
 void ctl_add_expired(struct ctl_call *call);
 
+/* --- verbs_inject.c --- */
+enum ctl_end verb_inject(struct ctl_call *call);
+
 /* --- verbs_record.c --- */
 enum ctl_end verb_events(struct ctl_call *call);
 enum ctl_end verb_trace(struct ctl_call *call);

@@ -48,6 +48,7 @@ enum view {
 	VIEW_RELOAD,
 	VIEW_EVENTS,
 	VIEW_FLUSH,
+	VIEW_INJECT,
 	VIEW_RESIZE,
 	VIEW_REMOVED,
 	VIEW_TEXT,
@@ -163,6 +164,8 @@ void cmd_queueing(const struct command *cmd, const struct options *o, int argc,
 void cmd_fail(const struct command *cmd, const struct options *o, int argc, char **argv,
 	      struct report *r);
 void cmd_device(const struct command *cmd, const struct options *o, int argc, char **argv,
+		struct report *r);
+void cmd_inject(const struct command *cmd, const struct options *o, int argc, char **argv,
 		struct report *r);
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,
 	     struct report *r);

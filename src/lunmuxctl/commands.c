@@ -109,6 +109,12 @@ static const struct command commands[] = {
 	{"detach", "[NAME] [--force]", "take it back from the kernel",
 	 "Refused while somebody uses the device, unless with --force: they get errors then.\n",
 	 0, 1, VIEW_DEVICE, cmd_device, OPT_BIT_FORCE},
+	{"inject", "[NAME] PATH FAULT [count N] [percent P]", "put a test fault on a path, for drills",
+	 "FAULT is error (commands that were good count as failed), delay MS (they end so much\n"
+	 "later), drop (they do not end), refuse (they are not taken), check (checks fail), or\n"
+	 "off. It strikes N times, or P of 100 commands; without these all, until off or the\n"
+	 "daemon's end. The clients should notice nothing but the time.\n",
+	 2, 8, VIEW_INJECT, cmd_inject, 0},
 	{"set", "[NAME] KEY VALUE", "change a setting until the next restart or reload",
 	 "KEY is a keyword of lunmux.conf that takes effect at once: path_selector (last-used,\n"
 	 "round-robin, queue-length, service-time, historical-service-time, numa; selector for\n"

@@ -199,6 +199,15 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_PATH_CHANGE:
 		write_path_change(l, r->verb, f);
 		break;
+	case VIEW_INJECT:
+		d = json_object_get(l, "path");
+		get_str(d, "inject", b, sizeof(b));
+		fprintf(f, "%s: %s test fault %s\n", name, get_str(d, "name", a, sizeof(a)),
+			b[0]			 ? b
+			: get_bool(l, "changed") ? "is off now"
+						 : "was off already");
+		write_warning(l, r->verb);
+		break;
 	case VIEW_LUN_CHANGE:
 		fprintf(f, "%s: %s, queueing is %s%s\n", name,
 			get_str(l, "state", a, sizeof(a)),

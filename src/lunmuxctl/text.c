@@ -40,11 +40,14 @@ bool get_bool(const json_t *obj, const char *key)
 
 char *get_cause(const json_t *path, char *buf, size_t size)
 {
-	char cause[CELL_BYTES];
+	char cause[CELL_BYTES], fault[CELL_BYTES];
 
 	get_str(path, "cause", cause, sizeof(cause));
-	snprintf(buf, size, "%s%s", get_bool(path, "quarantined") ? "quarantine: " : "",
-		 cause);
+	if (get_str(path, "inject", fault, sizeof(fault))[0])
+		snprintf(buf, size, "TEST FAULT %.80s; %s", fault, cause);
+	else
+		snprintf(buf, size, "%s%s", get_bool(path, "quarantined") ? "quarantine: " : "",
+			 cause);
 	return buf;
 }
 

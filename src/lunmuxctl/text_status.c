@@ -119,7 +119,8 @@ static void add_path_row(struct table *t, const json_t *p)
 		table_add(t, TONE_PLAIN, "for %s",
 			  human_age_ms(get_u64(p, "state_age_ms"), age));
 	/* An active path's cause is that it is active. */
-	if (strcmp(state, "active") && get_cause(p, cause, sizeof(cause))[0])
+	get_str(p, "inject", cause, sizeof(cause));
+	if ((cause[0] || strcmp(state, "active")) && get_cause(p, cause, sizeof(cause))[0])
 		table_add(t, TONE_PLAIN, "(%.*s)", CELL_BYTES - 4, cause);
 	else
 		table_add(t, TONE_PLAIN, "%s", "");

@@ -461,6 +461,46 @@ START_TEST(test_by_hand)
 }
 END_TEST
 
+/* --- inject --- */
+
+static const struct {
+	const char *args, *error;
+} bad_inject[] = {
+	{"sg3 delay", "delay MS"},
+	{"sg3 delay soon", "delay MS"},
+	{"sg3 error 3", "not count N or percent P"},
+	{"sg3 error count", "not count N or percent P"},
+	{"sg3 error percent 101", "not a whole number in 1..100"},
+	{"sg3 off count 3", "takes neither"},
+	{"db01 sg3 sideways", "there is no sideways"},
+	{"sg3", "too few"},
+};
+
+START_TEST(test_inject)
+{
+	start(2);
+	ck_assert_int_eq(ctl("$CTL inject sg3 delay 20ms count 10 percent 50%%"), 0);
+	ck_assert_str_eq(out, "db01: /dev/sg3 test fault delay 20 ms 50%, 0 of 10 done\n");
+	has(errs, "a test fault is in force");
+	ck_assert_int_eq(ctl("$CTL status"), 0);
+	has(out, "(TEST FAULT delay 20 ms 50%, 0 of 10 done; ");
+	ck_assert_int_eq(ctl("$CTL paths"), 0);
+	has(out, "TEST FAULT delay 20 ms");
+	ck_assert_int_eq(ctl("$CTL inject db01 sg3 off"), 0);
+	ck_assert_str_eq(out, "db01: /dev/sg3 test fault is off now\n");
+	ck_assert_int_eq(ctl("$CTL inject /dev/sg3 off"), 0);
+	has(out, "was off already");
+	ck_assert_int_eq(ctl("$CTL events"), 0);
+	has(out, " fault  /dev/sg3: off -> delay: test fault by the administrator\n");
+	for (size_t i = 0; i < ARRAY_SIZE(bad_inject); i++) {
+		ck_assert_int_eq(ctl("$CTL inject %s", bad_inject[i].args), 2);
+		has(errs, bad_inject[i].error);
+	}
+	ck_assert_int_eq(sps[0]->path.inject.order.fault, INJECT_OFF);
+	finish();
+}
+END_TEST
+
 /* --- every verb against each kind of daemon --- */
 
 enum { LIVE, DEGRADED, DARK, ABSENT, NOWHERE, KINDS };
@@ -495,6 +535,8 @@ static const struct {
 	{"add-path %s sg21", {1, 1, 1, 6, 5}},
 	{"del-path %s sg20 --force", {0, 0, 0, 6, 5}},
 	{"del-path %s sg20", {5, 5, 5, 6, 5}},
+	{"inject %s sg3 off", {0, 0, 0, 6, 5}},
+	{"inject %s sg3 sideways", {2, 2, 2, 6, 5}},
 	{"resize %s", {0, 0, 1, 6, 5}},
 	{"wait %s --timeout 0.1", {0, 0, 8, 6, 5}},
 	{"wait %s --paths 2 --timeout 0.1", {0, 8, 8, 6, 5}},
@@ -638,6 +680,7 @@ int main(void)
 	tcase_add_test(tc, test_doctor);
 	tcase_add_test(tc, test_io);
 	tcase_add_test(tc, test_by_hand);
+	tcase_add_test(tc, test_inject);
 	tcase_add_loop_test(tc, test_exits, 0, KINDS);
 	tcase_add_test(tc, test_exits_complete);
 	suite_add_tcase(s, tc);
