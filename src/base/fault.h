@@ -54,6 +54,7 @@
 	X(PLANT_NOT_POISONED, "plant-not-poisoned")      \
 	X(PLANT_POISON_FIRST, "plant-poison-first")      \
 	X(PLANT_POISON_DIES, "plant-poison-dies")        \
+	X(PLANT_DEBT_DIES, "plant-debt-dies")            \
 	X(PLANT_RESET_POISONS, "plant-reset-poisons")    \
 	X(PLANT_ANY_WITNESS, "plant-any-witness")        \
 	X(PLANT_LATE_ACK, "plant-late-ack")

@@ -26,9 +26,15 @@
  * the next that joins: it is the same one come back, as far as anybody can know.
  * A debt for the writes of others ends with it: each of them has its own.
  *
+ * Both are noted where they outlive the process (lun_params.debts).  The next one
+ * does not know its clients again: as many as there were share them, and of its
+ * paths none is a witness for what was written before it.  What a flush was told
+ * is struck off the note later, since its answer may never have left.
+ *
  * FUA writes are stable when they are answered and owe nothing; so is everything
  * on a path that says that the write cache is off.  Discards are hints.
  */
+#include "core/ledger_table.h"
 #include "core/lun_priv.h"
 
 #include <assert.h>
@@ -43,20 +49,68 @@
 
 static void cache_ask_over(struct loop_timer *t);
 
+static bool client_has_unflushed(const struct lun *lun, const struct lun_client *cl)
+{
+	return cl->acked > lun->flush.good;
+}
+
+static bool orphans_have_unflushed(const struct lun *lun)
+{
+	return lun->cache.orphans_unflushed && lun->cache.orphans_acked > lun->flush.good;
+}
+
+/* --- the note for the next process ------------------------------------------------ */
+
+static void cache_note(const struct lun *lun)
+{
+	const struct cache *c = &lun->cache;
+	const struct lun_client *cl;
+	unsigned owed = c->orphans_owed, unflushed = c->orphans_unflushed, nclients = 0;
+	bool any = orphans_have_unflushed(lun);
+
+	if (!lun->par.debts || fault_strikes(PLANT_DEBT_DIES))
+		return;
+	TAILQ_FOREACH (cl, &c->clients, link) {
+		nclients++;
+		owed += cl->owed;
+		any |= client_has_unflushed(lun, cl);
+	}
+	unflushed = any ? unflushed + nclients : 0;
+	if (c->asking && any) /* for all the next one will know */
+		owed = MAX(owed, unflushed);
+	ledger_debts_store(lun->par.debts,
+			   (struct ledger_debts){ .owed = (uint16_t)MIN(owed, CACHE_ORPHANS_MAX),
+						  .unflushed = (uint16_t)MIN(unflushed, CACHE_ORPHANS_MAX) });
+}
+
+static void cache_take_over(struct lun *lun)
+{
+	struct ledger_debts d = ledger_debts_load(*lun->par.debts);
+	struct cache *c = &lun->cache;
+
+	c->orphans_owed = MIN(d.owed, CACHE_ORPHANS_MAX);
+	if (c->orphans_owed)
+		log_warn("an earlier process has lost acknowledged writes with the LUN's cache, or may have, "
+			 "and not told all clients: the next flush of %u fails", c->orphans_owed);
+	if (!d.unflushed)
+		return;
+	c->orphans_unflushed = MIN(d.unflushed, CACHE_ORPHANS_MAX);
+	c->orphans_acked = lun->flush.round + 1;
+	c->written = true; /* at some time before any path of ours has answered */
+	c->since_ns = 0;
+}
+
 void cache_init(struct lun *lun)
 {
 	struct cache *c = &lun->cache;
 
 	TAILQ_INIT(&c->clients);
 	loop_timer_init(&c->timer, cache_ask_over);
+	if (lun->par.debts)
+		cache_take_over(lun);
 }
 
 /* --- clients ------------------------------------------------------------------- */
-
-static bool client_has_unflushed(const struct lun *lun, const struct lun_client *cl)
-{
-	return cl->acked > lun->flush.good;
-}
 
 void lun_client_join(struct lun *lun, struct lun_client *cl)
 {
@@ -69,10 +123,11 @@ void lun_client_join(struct lun *lun, struct lun_client *cl)
 		c->orphans_owed--;
 		cl->owed = cl->own = true;
 	}
-	if (c->orphans_unflushed && c->orphans_acked > lun->flush.good) {
+	if (orphans_have_unflushed(lun)) {
 		c->orphans_unflushed--;
 		cl->acked = c->orphans_acked;
 	}
+	cache_note(lun);
 }
 
 void lun_client_leave(struct lun_client *cl)
@@ -87,18 +142,21 @@ void lun_client_leave(struct lun_client *cl)
 	cl->lun = NULL;
 	if (cl->owed && cl->own && !fault_strikes(PLANT_POISON_DIES))
 		c->orphans_owed = MIN(c->orphans_owed + 1, CACHE_ORPHANS_MAX);
-	if (!client_has_unflushed(lun, cl))
-		return;
-	if (c->orphans_acked <= lun->flush.good)
-		c->orphans_unflushed = 0;
-	c->orphans_unflushed = MIN(c->orphans_unflushed + 1, CACHE_ORPHANS_MAX);
-	c->orphans_acked = MAX(c->orphans_acked, cl->acked);
+	if (client_has_unflushed(lun, cl)) {
+		if (c->orphans_acked <= lun->flush.good)
+			c->orphans_unflushed = 0;
+		c->orphans_unflushed = MIN(c->orphans_unflushed + 1, CACHE_ORPHANS_MAX);
+		c->orphans_acked = MAX(c->orphans_acked, cl->acked);
+	}
+	cache_note(lun);
 }
 
 void lun_client_untold(struct lun_client *cl)
 {
-	if (cl->lun)
-		cl->owed = cl->own = true;
+	if (!cl->lun)
+		return;
+	cl->owed = cl->own = true;
+	cache_note(cl->lun);
 }
 
 /* --- from one process to the next -------------------------------------------------- */
@@ -129,11 +187,12 @@ void lun_client_inherit(struct lun_client *cl, const struct lun_client_debt *d)
 
 	cl->owed |= d->owed;
 	cl->own |= d->own;
-	if (!d->unflushed)
-		return;
-	cl->acked = lun->flush.round + 1;
-	cl->reported = d->reported ? cl->acked : 0;
-	cache_inherit_unflushed(lun);
+	if (d->unflushed) {
+		cl->acked = lun->flush.round + 1;
+		cl->reported = d->reported ? cl->acked : 0;
+		cache_inherit_unflushed(lun);
+	}
+	cache_note(lun);
 }
 
 bool lun_orphans(const struct lun *lun, struct lun_orphans *ret)
@@ -152,11 +211,12 @@ void lun_inherit_orphans(struct lun *lun, const struct lun_orphans *o)
 	struct cache *c = &lun->cache;
 
 	c->orphans_owed = MIN(c->orphans_owed + o->owed, CACHE_ORPHANS_MAX);
-	if (!o->unflushed)
-		return;
-	c->orphans_unflushed = MIN(c->orphans_unflushed + o->unflushed, CACHE_ORPHANS_MAX);
-	c->orphans_acked = MAX(c->orphans_acked, lun->flush.round + 1);
-	cache_inherit_unflushed(lun);
+	if (o->unflushed) {
+		c->orphans_unflushed = MIN(c->orphans_unflushed + o->unflushed, CACHE_ORPHANS_MAX);
+		c->orphans_acked = MAX(c->orphans_acked, lun->flush.round + 1);
+		cache_inherit_unflushed(lun);
+	}
+	cache_note(lun);
 }
 
 /* A request that came without a client: all of these are one. */
@@ -184,7 +244,7 @@ static bool cache_has_unflushed(const struct lun *lun)
 	const struct cache *c = &lun->cache;
 	const struct lun_client *cl;
 
-	if (c->orphans_unflushed && c->orphans_acked > lun->flush.good)
+	if (orphans_have_unflushed(lun))
 		return true;
 	TAILQ_FOREACH (cl, &c->clients, link)
 		if (client_has_unflushed(lun, cl))
@@ -255,6 +315,7 @@ static void cache_owe_all(struct lun *lun)
 	if (c->orphans_acked > lun->flush.good)
 		c->orphans_owed = MIN(c->orphans_owed + c->orphans_unflushed, CACHE_ORPHANS_MAX);
 	c->orphans_unflushed = 0;
+	cache_note(lun);
 }
 
 bool cache_is_lost(const struct lun *lun, const struct req *r)
@@ -264,9 +325,14 @@ bool cache_is_lost(const struct lun *lun, const struct req *r)
 
 void cache_acked(struct lun *lun, struct req *r)
 {
+	bool was_flushed;
+
 	if (r->gen == CACHE_GEN_NONE || (r->flags & REQ_F_FUA) || !r->client)
 		return;
+	was_flushed = !client_has_unflushed(lun, r->client);
 	r->client->acked = lun->flush.round + 1;
+	if (was_flushed)
+		cache_note(lun); /* before the answer leaves */
 	if (!cache_is_lost(lun, r))
 		return;
 	cache_owe_all(lun);
@@ -292,6 +358,7 @@ void cache_flush_failed(struct lun *lun)
 	if (c->orphans_acked > f->good)
 		c->orphans_owed = MIN(c->orphans_owed + c->orphans_unflushed, CACHE_ORPHANS_MAX);
 	c->orphans_unflushed = 0;
+	cache_note(lun);
 }
 
 int cache_flush_answer(struct lun *lun, struct req *r, int err)
@@ -318,6 +385,7 @@ void cache_flushed(struct lun *lun, uint64_t begun_ns)
 	c->written = lun->lock.nwrites > 0;
 	TAILQ_FOREACH (p, &lun->paths, link)
 		c->written |= p->dirty;
+	cache_note(lun);
 }
 
 /* --- a suspicion ---------------------------------------------------------------------- */
@@ -348,11 +416,13 @@ static void cache_confirm(struct lun *lun)
 	else
 		log_notice("the LUN was reset (%s); no acknowledged write was unflushed", c->cause);
 	c->proven = false;
+	cache_note(lun);
 }
 
 static void cache_refute(struct lun *lun, const struct path *p)
 {
 	cache_end_asking(lun);
+	cache_note(lun);
 	log_notice("%s answers, and was not reset: the LUN has kept its cache, one path was concerned",
 		   p->name);
 }
@@ -412,6 +482,7 @@ void cache_suspect(struct lun *lun, struct path *p, bool proof, const char *why)
 		log_warn("%s: the LUN may have lost its cache (%s): asking the other paths, flushes wait",
 			 p->name, why);
 		c->asking = true;
+		cache_note(lun);
 		lun->stats.cache_suspicions++;
 		loop_timer_in(lun->loop, &c->timer, CACHE_ASK_NS);
 	}

@@ -58,6 +58,37 @@ uint32_t ledger_table_block_bytes(const void *mem)
 	return bytes >= BLOCK_BYTES_MIN && bytes <= BLOCK_BYTES_MAX ? bytes : 0;
 }
 
+uint64_t *ledger_table_debts(void *mem)
+{
+	return &((struct ledger_head *)mem)->debts;
+}
+
+void ledger_debts_store(uint64_t *at, struct ledger_debts d)
+{
+	uint32_t word = (uint32_t)d.unflushed << 16 | d.owed;
+
+	__atomic_store_n(at, (uint64_t)~word << 32 | word, __ATOMIC_RELEASE);
+}
+
+struct ledger_debts ledger_debts_load(uint64_t word)
+{
+	uint32_t low = (uint32_t)word;
+
+	if (!word) /* a table that was just made */
+		return (struct ledger_debts){ 0 };
+	if (word >> 32 != (uint32_t)~low)
+		return (struct ledger_debts){ .owed = 1, .unflushed = 1 };
+	return (struct ledger_debts){ .owed = (uint16_t)low, .unflushed = (uint16_t)(low >> 16) };
+}
+
+static void find_debts(struct ledger_find *f, struct ledger_debts d)
+{
+	unsigned owed = f->debts.owed + d.owed, unflushed = f->debts.unflushed + d.unflushed;
+
+	f->debts.owed = (uint16_t)(owed < UINT16_MAX ? owed : UINT16_MAX);
+	f->debts.unflushed = (uint16_t)(unflushed < UINT16_MAX ? unflushed : UINT16_MAX);
+}
+
 bool ledger_table_names(const void *mem, size_t bytes, const char *wwid)
 {
 	const struct ledger_head *h = mem;
@@ -126,6 +157,7 @@ void ledger_find_slots(struct ledger_find *f, const void *mem, size_t bytes)
 	unsigned before = f->nwrites;
 
 	assert(bytes == ledger_table_bytes(h->nslots));
+	find_debts(f, ledger_debts_load(h->debts));
 	for (unsigned i = 0; i < h->nslots; i++, at += sizeof(struct ledger_slot)) {
 		struct ledger_slot s;
 

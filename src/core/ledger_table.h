@@ -30,8 +30,9 @@ struct ledger_head {
 	char boot_id[BOOT_ID_BYTES];
 	char wwid[WWID_BYTES_MAX];
 	uint64_t sum; /* of what stands before */
-	/* Known later than the rest, and stored at once: the complement is above it. */
+	/* Known later than the rest, and each stored at once: the complement is above it. */
 	uint64_t block_bytes;
+	uint64_t debts;
 };
 _Static_assert(sizeof(struct ledger_head) <= LEDGER_HEAD_BYTES, "it has a page");
 
@@ -42,6 +43,16 @@ enum ledger_kind {
 	LEDGER_BAD,	   /* what it holds might be anything */
 };
 
+/* What clients have not been told, and what no flush has covered (cache.c). The next process cannot
+ * tell its clients from these. */
+struct ledger_debts {
+	uint16_t owed;	    /* clients whose next flush fails */
+	uint16_t unflushed; /* clients, if one of them has acknowledged writes that may be volatile */
+};
+void ledger_debts_store(uint64_t *at, struct ledger_debts d);
+/* What cannot be read is taken for the worst. */
+struct ledger_debts ledger_debts_load(uint64_t word);
+
 /* A table of @nslots has so many bytes. */
 size_t ledger_table_bytes(unsigned nslots);
 /* Where they are. */
@@ -51,6 +62,8 @@ void ledger_table_make(void *mem, unsigned nslots, const char *boot_id, const ch
 void ledger_table_set_block_bytes(void *mem, uint32_t block_bytes);
 /* 0: not known. */
 uint32_t ledger_table_block_bytes(const void *mem);
+/* For ledger_debts_store(). */
+uint64_t *ledger_table_debts(void *mem);
 
 /* Whose is it? LEDGER_BAD: *ret_why says what is wrong with it, and only what the head says of its
  * LUN and process may be of use: see ledger_table_names(). */
@@ -65,10 +78,11 @@ struct ledger_find {
 	unsigned room, n;
 	uint32_t block_bytes; /* of the first table with writes in it */
 	unsigned nwrites, nbroken;
+	struct ledger_debts debts; /* of all tables */
 	bool whole; /* something was not to be understood, or is too much */
 };
 
-/* The used slots of a table that is LEDGER_OURS. */
+/* The used slots and the debts of a table that is LEDGER_OURS. */
 void ledger_find_slots(struct ledger_find *f, const void *mem, size_t bytes);
 /* Into the slots of a new table, which are empty and more than f->room. */
 void ledger_find_store(const struct ledger_find *f, struct ledger_slot *into);

@@ -77,6 +77,9 @@ struct lun_params {
 	struct ledger_slot *slots;
 	uint32_t slots_block_bytes; /* in which the earlier process has counted; 0: not known */
 	uint64_t restored_ghost_ns;
+	/* What is owed to clients (struct ledger_debts), kept up to date there, and what an earlier process
+	 * has left. The caller's, as long as the LUN lives; NULL = it ends with the LUN. */
+	uint64_t *debts;
 	uint64_t hold_writes_ns; /* all writes wait for so long at the start */
 };
 

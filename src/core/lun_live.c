@@ -101,6 +101,7 @@ int lun_apply(struct lun *lun, const struct lun_params *p)
 	par->expect_paths = old.expect_paths;
 	par->max_ghosts = old.max_ghosts;
 	par->slots = old.slots;
+	par->debts = old.debts;
 	par->slots_block_bytes = old.slots_block_bytes;
 	par->hold_writes_ns = old.hold_writes_ns;
 	par->restored_ghost_ns = old.restored_ghost_ns;

@@ -47,6 +47,7 @@ int inflight_start(struct daemon *d, struct lun_params *par)
 	if (r < 0)
 		return r;
 	par->slots = d->inflight.slots;
+	par->debts = d->inflight.debts;
 	par->slots_block_bytes = d->inflight.block_bytes;
 	par->hold_writes_ns = boot_hold_ns(d);
 	/* Without a time nothing is held, as in this process. */

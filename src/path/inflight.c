@@ -131,6 +131,8 @@ struct takeover {
 static void alarm_broken(struct takeover *t, const char *dir, const char *file, const char *why)
 {
 	t->find.whole = true;
+	if (!t->find.debts.unflushed)
+		t->find.debts.unflushed = 1; /* for all we know */
 	log_err("%s/%s/%s: %s: what an earlier process has left is not known, and all writes wait until "
 		"nothing of it can land", t->conf->rundir, dir, file, why);
 }
@@ -190,6 +192,12 @@ static int take_own(struct takeover *t, int dir, struct old_table *o)
 	return 0;
 }
 
+static void store_found(const struct takeover *t, struct inflight *into)
+{
+	ledger_find_store(&t->find, into->slots);
+	ledger_debts_store(into->debts, t->find.debts);
+}
+
 /* A table that lies elsewhere, or was put aside. */
 static int take_other(struct takeover *t, int dir, const char *name, const char *file)
 {
@@ -229,7 +237,7 @@ static int take_other(struct takeover *t, int dir, const char *name, const char 
 		spent = names_us;
 		break;
 	}
-	ledger_find_store(&t->find, t->into->slots);
+	store_found(t, t->into);
 	if (spent && unlinkat(dir, file, 0) < 0)
 		log_warn("%s/%s/%s: cannot be removed: %s", conf->rundir, name, file, strerror(errno));
 	old_close(&o);
@@ -318,10 +326,11 @@ static int file_make(struct inflight *f, int dir, const struct takeover *t, unsi
 		return -errno;
 	}
 	f->slots = ledger_table_slots(f->mem);
+	f->debts = ledger_table_debts(f->mem);
 	ledger_table_make(f->mem, nslots, t->boot_id, t->conf->wwid, (int)getpid());
 	if (t->find.block_bytes)
 		ledger_table_set_block_bytes(f->mem, t->find.block_bytes);
-	ledger_find_store(&t->find, f->slots);
+	store_found(t, f);
 	return renameat(dir, TABLE_NEW, dir, TABLE) < 0 ? -errno : 0;
 }
 

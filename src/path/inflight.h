@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * inflight.h - RUNDIR/NAME/inflight, the mapped file that the ledger's slots lie
- * in (integrity: H12), and what the kernel still does for a process that has
- * gone.
+ * in (integrity: H12), with what is owed to clients (H9), and what the kernel
+ * still does for a process that has gone.
  *
  * The file is complete before it has its name, locked as long as its process
  * lives, and never shrinks or grows.  One process a WWID: the lock says so, under
@@ -31,6 +31,7 @@ struct inflight_conf {
 
 struct inflight {
 	struct ledger_slot *slots; /* ledger_slots(max_reqs, max_ghosts) */
+	uint64_t *debts;	   /* for ledger_debts_store(); what earlier processes have left */
 	uint32_t block_bytes;	   /* in which those that were found count; 0: unknown, or none */
 	unsigned nwrites;	   /* that earlier processes have left */
 	bool whole;		   /* and something that could not be read: all of the LU */

@@ -111,6 +111,7 @@ static void killer_kill(struct killer *k)
 	k->left--;
 	k->away = true;
 	k->killed_ns = world_now_ns(w);
+	k->tick = world_tick(w);
 	lun_vanish(w->lun);
 	w->lun = NULL;
 	loop_sim_forget(w->loop);

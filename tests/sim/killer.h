@@ -2,7 +2,7 @@
 /*
  * killer.h - the process dies in mid load and another one takes its place, 0.1 s
  * to 40 s later: the core's memory is gone but for the table of writes in
- * flight, commands at the array go on, clients send again what had no answer.
+ * flight and what it owes its clients, commands at the array go on, clients send again what had no answer.
  *
  * It dies between two steps, or in the middle of sending a command: before the
  * array has it, or after.
@@ -24,6 +24,8 @@ struct killer {
 	struct world *w;
 	struct prng prng;
 	struct ledger_slot *slots; /* what outlives a process */
+	uint64_t debts;
+	uint32_t tick; /* of the last death */
 	unsigned left, process;
 	unsigned after; /* so many answers */
 	enum kill_point point;

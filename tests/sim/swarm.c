@@ -229,9 +229,10 @@ static void draw_kills(struct swarm *s, struct prng *r)
 {
 	if (draw_pct(r, 20))
 		s->nkills = (unsigned)draw(r, 1, 3);
-	/* What it owes its clients dies with it. */
+	/* The next one does not know its clients again, and takes each reset for a loss: for a while no
+	 * path of its own is a witness. */
 	if (s->nkills)
-		s->rate[SF_POWER] = s->rate[SF_RESET] = s->rate[SF_DEFER] = s->rate[SF_RECONNECT] = 0;
+		s->rate[SF_RESET] = s->rate[SF_DEFER] = s->rate[SF_RECONNECT] = 0;
 	/* What the one has left and the next one writes meet more often in few blocks. */
 	if (s->nkills && draw_pct(r, 50)) {
 		s->weight[REQ_WRITE] += 60;

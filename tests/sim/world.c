@@ -345,6 +345,7 @@ void world_new_lun(struct world *w, const struct lun_params *par)
 	int r;
 
 	p.slots = w->killer.slots;
+	p.debts = &w->killer.debts;
 	p.slots_block_bytes = w->cfg.block_bytes;
 	r = lun_new(w->loop, &p, &w->lun);
 	assert(r == 0);

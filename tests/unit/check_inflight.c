@@ -158,6 +158,35 @@ START_TEST(test_writes_are_found)
 }
 END_TEST
 
+static struct ledger_debts owed(void)
+{
+	return ledger_debts_load(*f.debts);
+}
+
+START_TEST(test_debts_are_found)
+{
+	start();
+	ck_assert_uint_eq(owed().owed, 0);
+	ledger_debts_store(f.debts, (struct ledger_debts){ .owed = 2, .unflushed = 3 });
+	inflight_close(&f);
+	/* Of both names that it had. */
+	ck_assert_int_eq(open_as("b", WWID, BOOT), 0);
+	ck_assert_uint_eq(owed().owed, 2);
+	ck_assert_uint_eq(owed().unflushed, 3);
+	inflight_close(&f);
+	ck_assert(!exists("a", "inflight"));
+	start();
+	ck_assert_uint_eq(owed().owed, 2);
+	ck_assert_uint_eq(owed().unflushed, 3);
+	inflight_close(&f);
+	/* Clients of another boot have gone. */
+	ck_assert_int_eq(open_as("a", WWID, "other"), 0);
+	ck_assert_uint_eq(owed().owed, 0);
+	ck_assert_uint_eq(owed().unflushed, 0);
+	inflight_close(&f);
+}
+END_TEST
+
 START_TEST(test_nothing_is_found)
 {
 	start();
@@ -537,6 +566,7 @@ int main(void)
 	tcase_add_checked_fixture(t, make_dirs, remove_dirs);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_writes_are_found);
+	tcase_add_test(t, test_debts_are_found);
 	tcase_add_test(t, test_nothing_is_found);
 	tcase_add_test(t, test_another_boot_has_ended_them);
 	tcase_add_test(t, test_under_another_name);

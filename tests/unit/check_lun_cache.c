@@ -5,27 +5,41 @@
  */
 #include "lun_rig.h"
 
+#include "core/ledger_table.h"
+
 /* What scsi/judge.c makes of 29/00, 29/01 and 29/04. */
 #define RESET (VF_CACHE | VF_IDENTITY | VF_MODE | VF_ALUA | VF_NOT_RUN)
 
 static struct lun_client cl[3];
+static uint64_t debts; /* what outlives the process */
+static unsigned first_news; /* of the first check by path 0 */
 
 static void failover(struct lun_params *p)
 {
 	p->grouping = GROUP_FAILOVER;
+	p->debts = &debts;
+	m.news[0] = first_news;
 }
 
-/* All clients have joined, and nothing is dirty. */
-static void begin(unsigned npaths)
+/* A process comes up. All clients have joined. */
+static void come_up(unsigned npaths)
 {
-	struct ask f;
-
 	start(npaths, failover);
+	m.news[0] = 0;
 	memset(cl, 0, sizeof(cl));
 	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++)
 		lun_client_join(lun, &cl[i]);
 	asker = NULL;
 	run(NS_PER_SEC);
+}
+
+/* The same, and nothing is dirty or owed. */
+static void begin(unsigned npaths)
+{
+	struct ask f;
+
+	debts = 0;
+	come_up(npaths);
 	ask(&f, REQ_FLUSH, 0, 0, 0, 0);
 	run(NS_PER_MS);
 	answered(&f, 0);
@@ -334,6 +348,7 @@ static void next_process(const struct lun_client_debt d[ARRAY_SIZE(cl)], const s
 	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++)
 		lun_client_leave(&cl[i]);
 	finish();
+	debts = 0; /* its table is another one */
 	start(0, failover);
 	memset(cl, 0, sizeof(cl));
 	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++) {
@@ -355,7 +370,7 @@ static void all_debts(struct lun_client_debt d[ARRAY_SIZE(cl)], struct lun_orpha
 	ck_assert(lun_orphans(lun, o));
 }
 
-START_TEST(test_debt_outlives_its_process)
+START_TEST(test_debt_is_handed_over)
 {
 	struct lun_client_debt d[ARRAY_SIZE(cl)];
 	struct lun_client gone = { 0 };
@@ -405,6 +420,117 @@ START_TEST(test_debt_outlives_its_process)
 	reset(0);
 	flush_as(&cl[0], 0);
 	end();
+}
+END_TEST
+
+/* The process is killed: what it does on its way out here does not count. */
+static void be_killed(void)
+{
+	uint64_t left = debts;
+
+	end();
+	debts = left;
+}
+
+static struct ledger_debts noted(void)
+{
+	return ledger_debts_load(debts);
+}
+
+/* Nobody is a client, too. */
+static void all_flush(int err)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(cl); i++)
+		flush_as(&cl[i], err);
+	flush_as(NULL, err);
+}
+
+START_TEST(test_debt_outlives_the_process)
+{
+	begin(2);
+	write_as(&cl[0], 0);
+	ck_assert_uint_eq(noted().owed, 0);
+	reset(0); /* path 1 is a witness: refuted */
+	ck_assert_uint_eq(noted().owed, 0);
+	end();
+
+	begin(1);
+	write_as(&cl[0], 0);
+	reset(0);
+	ck_assert_uint_eq(noted().owed, ARRAY_SIZE(cl) + 1);
+	be_killed();
+	come_up(2);
+	ck_assert_uint_eq(stats().errors_owed, ARRAY_SIZE(cl) + 1);
+	all_flush(EIO);
+	all_flush(0);
+	/* It has been told, and the answers have left. */
+	end();
+	ck_assert_uint_eq(noted().owed, 0);
+	ck_assert_uint_eq(noted().unflushed, 0);
+}
+END_TEST
+
+START_TEST(test_loss_while_nobody_runs)
+{
+	begin(2);
+	write_as(&cl[0], 0);
+	ck_assert_uint_gt(noted().unflushed, 0);
+	be_killed();
+	/* The first checks of the next one hear of it, on one path only. */
+	first_news = RESET;
+	come_up(2);
+	first_news = 0;
+	ck_assert_uint_eq(stats().cache_losses, 1);
+	all_flush(EIO);
+	all_flush(0);
+
+	/* Flushed in time, or by the next process: nothing is owed. */
+	write_as(&cl[0], 0);
+	flush_as(&cl[1], 0);
+	ck_assert_uint_eq(noted().unflushed, 0);
+	write_as(&cl[0], 0);
+	be_killed();
+	come_up(2);
+	flush_as(&cl[2], 0);
+	ck_assert_uint_eq(noted().unflushed, 0);
+	reset(0);
+	flush_as(&cl[0], 0);
+	end();
+}
+END_TEST
+
+/* Killed while it asked whether the LUN was reset: the next one cannot know. */
+START_TEST(test_killed_while_it_asks)
+{
+	begin(2);
+	write_as(&cl[0], 0);
+	m.check_ns[1] = NS_PER_SEC;
+	reset(0);
+	ck_assert_uint_eq(stats().cache_losses, 0);
+	ck_assert_uint_gt(noted().owed, 0);
+	be_killed();
+	m.check_ns[1] = 0;
+	come_up(2);
+	flush_as(&cl[0], EIO);
+	flush_as(&cl[0], 0);
+	end();
+}
+END_TEST
+
+START_TEST(test_note_of_debts)
+{
+	struct ledger_debts d = { .owed = 3, .unflushed = 65535 };
+	uint64_t word = 0;
+
+	ledger_debts_store(&word, d);
+	ck_assert_uint_eq(ledger_debts_load(word).owed, 3);
+	ck_assert_uint_eq(ledger_debts_load(word).unflushed, 65535);
+	for (unsigned bit = 0; bit < 64; bit++) { /* broken: the worst */
+		d = ledger_debts_load(word ^ 1ull << bit);
+		ck_assert(d.owed == 1 && d.unflushed == 1);
+	}
+	d = ledger_debts_load(0);
+	ck_assert(!d.owed && !d.unflushed);
 }
 END_TEST
 
@@ -482,7 +608,11 @@ int main(void)
 	tcase_add_test(t, test_late_acknowledgement_is_told);
 	tcase_add_test(t, test_fua_by_flush_between_which_the_cache_was_lost);
 	tcase_add_test(t, test_debt_outlives_its_connection);
-	tcase_add_test(t, test_debt_outlives_its_process);
+	tcase_add_test(t, test_debt_is_handed_over);
+	tcase_add_test(t, test_debt_outlives_the_process);
+	tcase_add_test(t, test_loss_while_nobody_runs);
+	tcase_add_test(t, test_killed_while_it_asks);
+	tcase_add_test(t, test_note_of_debts);
 	tcase_add_test(t, test_failed_flush_is_told_to_all_writers);
 	tcase_add_test(t, test_old_news_are_no_second_loss);
 	tcase_add_test(t, test_want_of_a_path_tells_nothing);
