@@ -66,15 +66,17 @@ static void cache_note(const struct lun *lun)
 	const struct cache *c = &lun->cache;
 	const struct lun_client *cl;
 	unsigned owed = c->orphans_owed, unflushed = c->orphans_unflushed, nclients = 0;
-	bool any = orphans_have_unflushed(lun);
+	bool any = orphans_have_unflushed(lun), any_owed = owed > 0;
 
 	if (!lun->par.debts || fault_strikes(PLANT_DEBT_DIES))
 		return;
 	TAILQ_FOREACH (cl, &c->clients, link) {
 		nclients++;
-		owed += cl->owed;
+		any_owed |= cl->owed;
 		any |= client_has_unflushed(lun, cl);
 	}
+	/* Nobody will know which: all of them. */
+	owed = any_owed ? owed + nclients : 0;
 	unflushed = any ? unflushed + nclients : 0;
 	if (c->asking && any) /* for all the next one will know */
 		owed = MAX(owed, unflushed);
