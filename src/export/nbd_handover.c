@@ -300,7 +300,7 @@ int nbd_server_adopt(struct nbd_server *s, const struct nbd_conn_state *st,
 	set_numbers(c, st);
 	(void)nbd_server_welcome(s, c);
 	skip = take_drain(c, st, state);
-	if (!copy_bytes(&c->carry_in, &c->carry_in_len, st->in + skip, st->in_len - skip) ||
+	if (!copy_bytes(&c->carry_in, &c->carry_in_len, skip ? st->in + skip : st->in, st->in_len - skip) ||
 	    !copy_bytes(&c->carry_out, &c->carry_out_len, st->out, st->out_len)) {
 		nbd_conn_event(c, NBD_E_DEAD);
 		return -ENOMEM;

@@ -82,6 +82,8 @@ struct stream {
 
 static void add(struct stream *s, const void *data, size_t len)
 {
+	if (!len)
+		return;
 	s->data = realloc(s->data, s->len + len);
 	memcpy(s->data + s->len, data, len);
 	s->len += len;
