@@ -26,8 +26,8 @@ bool boot_unit_name(const char *path, char *buf, size_t size);
  * take is '_'. @buf has WWID_BYTES_MAX + 1 bytes. */
 void boot_link_name(const char *wwid, char *buf);
 
-/* The LUN whose device is called @dev in /dev, "/dev/lunmux/NAME" or "/dev/disk/by-id/lunmux-WWID", or a partition of it
- * ("-part2" behind it); NULL: none. */
+/* The LUN whose device is called @dev in /dev: "/dev/lunmux/NAME", "/dev/disk/by-id/lunmux-WWID", the /dev/nbdN that the
+ * configuration names, or a partition of one of these; NULL: none. */
 const struct lun_conf *boot_lun_of_link(const struct config *c, const char *dev);
 
 /* A word of a unit file, quoted, so that systemd reads back @text. */

@@ -53,10 +53,9 @@ void boot_link_name(const char *wwid, char *buf)
 			*c = '_';
 }
 
-/* Is @text @name, or a partition of it? */
-static bool is_or_part_of(const char *text, const char *name)
+/* Is @text @name, or a partition of it: @name, @part, a number? */
+static bool is_or_part_of(const char *text, const char *name, const char *part)
 {
-	static const char part[] = "-part";
 	size_t len = strlen(name);
 
 	if (strncmp(text, name, len) != 0)
@@ -70,21 +69,28 @@ static bool is_or_part_of(const char *text, const char *name)
 	return *text && strspn(text, "0123456789") == strlen(text);
 }
 
-const struct lun_conf *boot_lun_of_link(const struct config *c, const char *dev)
+static bool is_dev_of(const char *dev, const struct lun_conf *l)
 {
 	static const char by_name[] = "/dev/lunmux/", by_id[] = "/dev/disk/by-id/lunmux-";
 	char link[WWID_BYTES_MAX + 1];
 
-	for (size_t i = 0; i < c->nluns; i++) {
-		const struct lun_conf *l = &c->luns[i];
-
-		if (!strncmp(dev, by_name, strlen(by_name)) &&
-		    is_or_part_of(dev + strlen(by_name), l->alias))
-			return l;
+	if (!strncmp(dev, by_name, strlen(by_name)))
+		return is_or_part_of(dev + strlen(by_name), l->alias, "-part");
+	if (!strncmp(dev, by_id, strlen(by_id))) {
 		boot_link_name(l->wwid, link);
-		if (!strncmp(dev, by_id, strlen(by_id)) && is_or_part_of(dev + strlen(by_id), link))
-			return l;
+		return is_or_part_of(dev + strlen(by_id), link, "-part");
 	}
+	if (l->export.nbd_device.kind != NBD_DEVICE_FIXED)
+		return false;
+	snprintf(link, sizeof(link), "/dev/nbd%u", l->export.nbd_device.index);
+	return is_or_part_of(dev, link, "p");
+}
+
+const struct lun_conf *boot_lun_of_link(const struct config *c, const char *dev)
+{
+	for (size_t i = 0; i < c->nluns; i++)
+		if (is_dev_of(dev, &c->luns[i]))
+			return &c->luns[i];
 	return NULL;
 }
 

@@ -46,7 +46,8 @@ static void parse(void)
 		 "multipaths {\n"
 		 "multipath {\n wwid naa.600a098038303053742b463230313233\n alias db01\n}\n"
 		 "multipath {\n wwid file:%s/lab.img\n alias lab-1.x\n}\n"
-		 "multipath {\n wwid 3600140500000000000000000000000ff\n alias named\n path /dev/sg7\n}\n"
+		 "multipath {\n wwid 3600140500000000000000000000000ff\n alias named\n path /dev/sg7\n"
+		 "export {\n nbd_device /dev/nbd3\n}\n}\n"
 		 "}\n",
 		 root);
 	config_parse("f", text, strlen(text), &conf, &errs);
@@ -135,6 +136,11 @@ START_TEST(test_links)
 		{ "/dev/lunmux/db01-part12", "db01" },
 		{ "/dev/lunmux/lab-1.x", "lab-1.x" },
 		{ "/dev/disk/by-id/lunmux-3600a098038303053742b463230313233-part1", "db01" },
+		{ "/dev/nbd3", "named" },
+		{ "/dev/nbd3p2", "named" },
+		{ "/dev/nbd3p", NULL },
+		{ "/dev/nbd31", NULL },
+		{ "/dev/nbd0", NULL },
 		{ "/dev/lunmux/db01-part", NULL },
 		{ "/dev/lunmux/db01-part1x", NULL },
 		{ "/dev/lunmux/db012", NULL },
