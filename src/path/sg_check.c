@@ -319,6 +319,7 @@ void sg_check(struct path *p, bool full)
 			     s->inflight);
 		return;
 	}
+	sg_claim_again(s);
 	c->full = full || !s->facts_valid || s->facts_partial;
 	s->depth = MIN(sg_depth_now(s), s->nslots);
 	start_over(s);

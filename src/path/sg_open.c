@@ -198,6 +198,22 @@ static int claim(struct sg_path *s, char *errbuf, size_t size)
 	return rc;
 }
 
+/* While the machine starts udev may come to the disk after it has come to its sg device. Only then: to open
+ * a disk that is sick takes its time. */
+void sg_claim_again(struct sg_path *s)
+{
+	char block[64], msg[400];
+
+	if (s->claim_fd != -EACCES || !sg_block_name(s->sg, block, sizeof(block)))
+		return;
+	if (sg_claim(block, &s->claim_fd, msg, sizeof(msg)) < 0)
+		s->claim_fd = -1;
+	if (s->claim_fd >= 0)
+		log_info("%s: /dev/%s is held against other users now", s->path.name, block);
+	else if (s->claim_fd != -EACCES)
+		log_warn("%s: %s", s->path.name, msg);
+}
+
 /* Slots are made once, for the depth of the first open. */
 static int make_slots(struct sg_path *s)
 {

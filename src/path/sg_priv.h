@@ -177,7 +177,7 @@ struct sg_path {
 
 	enum sg_state state;
 	char sg[32];	/* "sg3" */
-	int claim_fd;	/* the block device beside it; -1 none */
+	int claim_fd;	/* the block device beside it; -1 none, another -errno: could not be held */
 	unsigned depth; /* slots in use for data: what the kernel and the configuration
 			   allow */
 	uint32_t max_xfer_bytes;
@@ -251,6 +251,8 @@ static inline struct sg_slot *sg_check_slot(struct sg_path *s)
 /* Open all files of @s->path.name, read sysfs, claim the block device. 0 or -errno with
  * a message "WHERE: what: why; hint"; then nothing is open. */
 int sg_open_files(struct sg_path *s, char *errbuf, size_t size);
+/* Tries once more to hold the disk, if that was forbidden before. */
+void sg_claim_again(struct sg_path *s);
 /* Nothing may be in flight (asserted). Harmless when closed. */
 void sg_close_files(struct sg_path *s);
 /* Commands at once that kernel and configuration allow now. */

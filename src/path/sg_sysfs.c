@@ -341,6 +341,6 @@ int sg_claim(const char *block, int *ret_fd, char *msg, size_t msg_size)
 	}
 	snprintf(msg, msg_size, "%s cannot be held against other users: %s", node,
 		 strerror(-fd));
-	*ret_fd = -1;
+	*ret_fd = fd;
 	return 0;
 }

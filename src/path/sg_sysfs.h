@@ -46,9 +46,9 @@ bool sg_block_name(const char *sg, char *ret, size_t size);
 
 /*
  * Hold block device @block against everybody else.
- *   0       *ret_fd holds it until it is closed; -1: it could not be opened (no node,
- * no permission: @msg says so), but nobody is seen to use it -EBUSY  somebody does;
- * @msg says who and what to do
+ *   0       *ret_fd holds it until it is closed; -errno: it could not be opened (no node,
+ *           no permission: @msg says so), but nobody is seen to use it
+ *   -EBUSY  somebody does; @msg says who and what to do
  */
 int sg_claim(const char *block, int *ret_fd, char *msg, size_t msg_size);
 

@@ -136,7 +136,22 @@ START_TEST(without_permission)
 	identity.told_sd = true;
 	ck_assert_msg(open_path() == 0, "%s", errbuf);
 	ck_assert_ptr_nonnull(strstr(warning, "/dev/sda cannot be held"));
+	/* Said once, and held as soon as it may be. */
+	fake_sg_attach(container_of(path, struct sg_path, path));
+	warning[0] = '\0';
+	run_check(loop, path, true);
+	ck_assert_uint_eq(fake.claims_open, 0);
+	ck_assert_str_eq(warning, "");
+	fake.claim_errno = 0;
+	run_check(loop, path, false);
+	ck_assert_uint_eq(fake.claims_open, 1);
+	run_check(loop, path, false);
+	ck_assert_uint_eq(fake.claims_open, 1);
+	path->ops->close(path);
+	run_all(loop);
 	path->ops->release(path);
+	ck_assert_uint_eq(fake.claims_open, 0);
+	fake.claim_errno = EACCES;
 	put("class/block/sda/holders/dm-3", "");
 	ck_assert_int_eq(open_path(), -EBUSY);
 	ck_assert_ptr_nonnull(strstr(errbuf, "held by /dev/dm-3"));
