@@ -44,6 +44,8 @@
 #define RETRY_SOON_NS (200 * NS_PER_MS)
 /* Anything else: the module is loaded, the device that was named becomes free. */
 #define RETRY_LATER_NS (2 * NS_PER_SEC)
+/* The queue may be udev's to set: it comes to the device when it comes to it. */
+#define TUNE_AGAIN_NS (5 * NS_PER_SEC)
 /* A connection that ends sooner was no good: not at once again. */
 #define SHORT_LIFE_NS NS_PER_SEC
 #define SEND_BUFFER_BYTES (1024 * 1024) /* the kernel's: writes need not wait for us to read */
@@ -63,6 +65,7 @@ struct job {
 	/* out */
 	int res; /* of an attach: 0 or -errno; index is set */
 	bool takeover, grown;
+	int tune_res;
 	char text[320];
 };
 
@@ -91,6 +94,7 @@ struct nbd_attach {
 	/* the job: the thread's from todo to ended */
 	struct job job;
 	bool busy, settle_due;
+	bool tuned_late; /* it was given a second chance */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -173,6 +177,7 @@ static void job_settle(const struct nbd_kernel_ops *k, struct job *j)
 	int r = k->tune(j->index, what, sizeof(what));
 
 	j->res = 0;
+	j->tune_res = r;
 	if (r < 0)
 		snprintf(j->text, sizeof(j->text),
 			 "%s: %s; after a crash requests may wait for half a minute", what, strerror(-r));
@@ -338,6 +343,7 @@ static void conn_gone(void *arg, bool bye)
 
 static void attach_off(struct nbd_attach *a)
 {
+	loop_timer_stop(a->loop, &a->retry);
 	a->state = NBD_A_OFF;
 	a->index = -1;
 	a->settle_due = false;
@@ -354,6 +360,7 @@ static void gone(struct nbd_attach *a)
 	} else {
 		log_notice("nbd: /dev/nbd%d has lost its connection: a new one", a->index);
 		a->keep = true;
+		loop_timer_stop(a->loop, &a->retry);
 		if (loop_now_ns(a->loop) - a->since_ns < SHORT_LIFE_NS)
 			attach_wait(a, RETRY_LATER_NS);
 		else
@@ -413,8 +420,13 @@ static void attached(struct nbd_attach *a, struct job *j)
 
 static void settled(struct nbd_attach *a, const struct job *j)
 {
-	if (j->text[0] != '\0')
+	if (j->tune_res == -EACCES && j->res == 0 && !a->tuned_late && a->state == NBD_A_ATTACHED &&
+	    a->connected && !a->stopping) {
+		a->tuned_late = true;
+		loop_timer_in(a->loop, &a->retry, TUNE_AGAIN_NS);
+	} else if (j->text[0] != '\0') {
 		log_warn("nbd: %s", j->text);
+	}
 	if (j->grown)
 		log_notice("nbd: /dev/nbd%d has grown with the LUN to %llu bytes", a->index,
 			   (unsigned long long)j->spec.size_bytes);
@@ -502,7 +514,14 @@ static void job_ended(struct loop_fd *f, int events)
 
 static void retry_due(struct loop_timer *t)
 {
-	attach_go(container_of(t, struct nbd_attach, retry));
+	struct nbd_attach *a = container_of(t, struct nbd_attach, retry);
+
+	if (a->state == NBD_A_ATTACHED) {
+		a->settle_due = true;
+		settle(a);
+	} else {
+		attach_go(a);
+	}
 }
 
 int nbd_attach_start(struct nbd_attach *a, int index, bool keep)

@@ -33,6 +33,7 @@ static struct {
 	uint32_t block_bytes;
 	unsigned connects, reconfigures, disconnects, tunes, resizes;
 	int err; /* of connect and reconfigure */
+	int tune_err;
 } kernel = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct nbd_attach *at;
@@ -122,10 +123,14 @@ static uint64_t k_size(int index)
 
 static int k_tune(int index, char *what, size_t size)
 {
+	int r;
+
 	pthread_mutex_lock(&kernel.lock);
 	kernel.tunes++;
+	r = kernel.tune_err;
+	snprintf(what, size, "io_timeout");
 	pthread_mutex_unlock(&kernel.lock);
-	return 0;
+	return r;
 }
 
 static bool k_in_use(int index, char *who, size_t size)
@@ -276,6 +281,24 @@ START_TEST(test_attach)
 	ck_assert_int_eq(nbd_attach_start(at, NBD_ANY_INDEX, true), -EALREADY);
 	stop();
 	ck_assert_uint_eq(kernel.disconnects, 1);
+}
+END_TEST
+
+/* The service's user may not set the queue, and udev, which does, may come later: looked at once more, then told. */
+START_TEST(test_queue_set_by_udev)
+{
+	start(&(struct rig_conf){ 0 });
+	kernel.tune_err = -EACCES;
+	attach();
+	ck_assert_uint_eq(kernel.tunes, 1);
+	pass(4 * NS_PER_SEC);
+	ck_assert_uint_eq(kernel.tunes, 1);
+	pass(2 * NS_PER_SEC);
+	ck_assert_uint_eq(kernel.tunes, 2);
+	pass(60 * NS_PER_SEC);
+	ck_assert_uint_eq(kernel.tunes, 2);
+	expect_io();
+	stop();
 }
 END_TEST
 
@@ -503,7 +526,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_attach, test_large_blocks_full_house, test_takeover, test_not_ours, test_dropped,
 		test_lost_connection, test_detached_by_somebody_else, test_detach, test_failures,
-		test_grown_meanwhile, test_stop_in_use,
+		test_grown_meanwhile, test_stop_in_use, test_queue_set_by_udev,
 	};
 	Suite *s = suite_create("nbd_attach");
 	TCase *tc = tcase_create("nbd_attach");
