@@ -337,7 +337,7 @@ static bool cache_may_be_lost(struct world *w, uint32_t since)
 	if (w->loss_tick > since || w->bare_reset_tick > since || w->array.flush_excuse > since)
 		return true;
 	/* A process that dies may not have struck off what it has told. */
-	if (w->killer.tick > since && (w->loss_tick || w->array.flush_excuse))
+	if (w->killer.tick > since && (w->loss_tick || w->reset_tick || w->array.flush_excuse))
 		return true;
 	return w->reset_tick > since && !nexus_has_witness(&w->array.nexus[w->reset_nexus]);
 }

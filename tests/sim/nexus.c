@@ -213,6 +213,9 @@ void nexus_watch(struct nexus *n)
 	/* A check that began before the healing may still find what was; somebody looks after it. */
 	if (p->state == PATH_DISABLED && n->w->phase >= WP_HEAL && nexus_is_good(n))
 		loop_timer_in(n->w->loop, &n->undo, NS_PER_MS);
+	/* A transition that outlasts the healing, which leaves a path as it is, outlasts its limit, too. */
+	if (p->state == PATH_FAILED && n->access == ACCESS_TRANSITIONING)
+		return;
 	if ((p->state == PATH_FAILED || p->state == PATH_DISABLED) && !n->blamed)
 		world_fail(n->w, "O6", "path %u became %s without a reason (\"%s\")", n->id,
 			   path_state_name(p->state), p->why);
