@@ -232,6 +232,11 @@ void lun_submit(struct req *r)
 	lun_enter_phase(r);
 }
 
+static bool lun_has_sent(const struct req *r)
+{
+	return (r->phase == REQ_PH_MAIN && r->todo_blocks != r->nblocks) || (r->entry && r->entry->sent);
+}
+
 void lun_cancel(struct req *r)
 {
 	struct lun *lun = r->lun;
@@ -240,9 +245,9 @@ void lun_cancel(struct req *r)
 	if (r->locked && fault_strikes(PLANT_CANCEL_UNLOCKS))
 		lun_unlock(r, NULL);
 	if (r->state == REQ_QUEUED) {
-		/* Of a read-modify-write only reads have run before its main phase. */
-		if (r->ncmds || (r->phase == REQ_PH_MAIN && r->todo_blocks != r->nblocks &&
-				 !fault_strikes(PLANT_CANCEL_SENT)))
+		/* Of a read-modify-write only reads have run before its main phase; but a hedge, which
+		 * begins anew, may be ahead of it. */
+		if (r->ncmds || (lun_has_sent(r) && !fault_strikes(PLANT_CANCEL_SENT)))
 			return;
 		elv_remove(&lun->elv, r);
 		r->left_blocks = r->todo_blocks = 0;

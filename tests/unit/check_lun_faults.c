@@ -61,6 +61,45 @@ START_TEST(test_cancel_partly_sent)
 }
 END_TEST
 
+/* Its head is slow to read; a hedge has read it elsewhere and begun to write. */
+START_TEST(test_cancel_behind_a_hedge)
+{
+	struct ask w = { .err = -1 };
+
+	start(2, queue_for_ever);
+	memset(m.disk, 1, sizeof(m.disk));
+	m.lat_ns[0] = m.lat_ns[1] = 3 * NS_PER_SEC;
+	w.r = lun_req_get(lun, 3 * BS);
+	w.r->op = REQ_WRITE;
+	w.r->nblocks = 2;
+	w.r->head_skip = 8;
+	w.r->done = ask_done;
+	w.r->owner = &w;
+	memset(w.r->data, 5, 2 * BS);
+	lun_submit(w.r);
+	run(NS_PER_MS);
+	m.lat_ns[0] = m.lat_ns[1] = 0;
+	while (m.reads < 2)
+		run(50 * NS_PER_US);
+	m.lat_ns[0] = m.lat_ns[1] = 10 * NS_PER_SEC;
+	run(NS_PER_MS);
+	ck_assert_uint_eq(m.writes, 1);
+	lun_fail_path(lun, &sps[0]->path); /* the request itself stays queued when its head is there */
+	lun_fail_path(lun, &sps[1]->path);
+	run(4 * NS_PER_SEC);
+	ck_assert_uint_eq(m.writes, 1);
+	lun_cancel(w.r);
+	run(NS_PER_MS);
+	ck_assert_uint_eq(w.dones, 0);
+	run(10 * NS_PER_SEC);
+	answered(&w, 0);
+	ck_assert_int_eq(m.disk[7], 1);
+	ck_assert_int_eq(m.disk[8], 5);
+	ck_assert_int_eq(m.disk[2 * BS - 1], 5);
+	finish();
+}
+END_TEST
+
 START_TEST(test_ability_lost_while_queued)
 {
 	struct ask d;
@@ -298,6 +337,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_check_before_loss_is_stale,
 		test_cancel_partly_sent,
+		test_cancel_behind_a_hedge,
 		test_ability_lost_while_queued,
 		test_flush_of_a_path_that_leaves,
 		test_flush_stays_with_its_cache,
