@@ -411,7 +411,8 @@ lunmux_pid='' lunmux_name='' sock='' uri=''
 lunmux_log=$work/lunmuxd.log
 
 # lunmux_conf NAME WWID [DEFAULTS [MULTIPATH [EXPORT]]]: a configuration for one LUN. The last three are lines of
-# attributes. Unless they say otherwise, checks come often, so that a path's return is seen soon.
+# attributes. Unless they say otherwise, checks come often, so that a path's return is seen soon, and writes in doubt are
+# short-lived: what is written over and over would wait for 30 s at a time, when the kernel's nbd gives connections up.
 lunmux_conf()
 {
 	local line own=""
@@ -424,6 +425,7 @@ lunmux_conf()
 		failback immediate
 		no_path_retry queue
 		boot_hold no
+		ghost_time 1s
 	END
 	cat >"$conf" <<-END
 		defaults {
