@@ -57,7 +57,10 @@
 	X(PLANT_DEBT_DIES, "plant-debt-dies")            \
 	X(PLANT_RESET_POISONS, "plant-reset-poisons")    \
 	X(PLANT_ANY_WITNESS, "plant-any-witness")        \
-	X(PLANT_LATE_ACK, "plant-late-ack")
+	X(PLANT_LATE_ACK, "plant-late-ack")              \
+	X(PLANT_DOUBT_IGNORED, "plant-doubt-ignored")    \
+	X(PLANT_IDENTITY_ONCE, "plant-identity-once")    \
+	X(PLANT_FAILBACK_BLIND, "plant-failback-blind")
 
 enum fault_site {
 #define X(sym, name) sym,

@@ -49,6 +49,10 @@
 
 /* --- checks --- */
 #define CHECK_READ_BYTES_MAX (1u * MIB) /* of the READ that a check of a path may make */
+/* So often a path that works is asked who it is, beside its data: its LUN may have been exchanged
+ * with nobody told, or somebody else was. A hundred times what that costs would not be felt. */
+#define IDENTITY_SEC 60u
+#define IDENTITY_FRESH_SEC 10u /* a path that was asked so lately need not be asked again */
 
 /* --- NBD clients (doc: integrity notes, "NBD clients are hostile") --- */
 #define NBD_HANDSHAKE_SEC 10u

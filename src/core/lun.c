@@ -26,6 +26,8 @@ void lun_params_default(struct lun_params *p)
 		.no_path_checks = 12,
 		.polling_interval_ns = 5 * NS_PER_SEC,
 		.max_polling_interval_ns = 20 * NS_PER_SEC,
+		.identity_ns = IDENTITY_SEC * NS_PER_SEC,
+		.fresh_ns = IDENTITY_FRESH_SEC * NS_PER_SEC,
 		.flap_window_ns = 60 * NS_PER_SEC,
 		.err_sample_ns = 60 * NS_PER_SEC,
 		.err_rate = 100,
@@ -72,6 +74,8 @@ int lun_check_params(const struct lun_params *p)
 	if (!p->max_ghosts || p->max_ghosts > LEDGER_GHOSTS_MAX)
 		return -EINVAL;
 	if (!p->polling_interval_ns || p->max_polling_interval_ns < p->polling_interval_ns)
+		return -EINVAL;
+	if (!p->fresh_ns || p->identity_ns <= p->fresh_ns)
 		return -EINVAL;
 	return 0;
 }

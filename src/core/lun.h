@@ -47,6 +47,9 @@ struct lun_params {
 	unsigned no_path_checks;       /* NO_PATH_RETRY: that many polling intervals */
 	uint64_t polling_interval_ns;  /* between checks of a path */
 	uint64_t max_polling_interval_ns; /* back-off ends here */
+	/* A usable path is asked who it is so often (its other checks are cheap); and need not be if
+	 * it was within the second time, which is shorter. */
+	uint64_t identity_ns, fresh_ns;
 	/* Flapping and marginal paths: core/health.c. */
 	uint64_t flap_window_ns; /* in which failures are counted; 0: flapping is not looked at */
 	uint64_t err_sample_ns;	 /* in which errors are counted */

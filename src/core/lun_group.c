@@ -2,6 +2,11 @@
 /*
  * lun_group.c - which group of paths carries the I/O, and when a better one
  * takes over (failback).  How groups are made and ranked is group.c's.
+ *
+ * There is no hurry to come back: the paths of the better group have been idle,
+ * perhaps for days, so each that has not passed a full check of late is checked
+ * first, and meanwhile the other group goes on.  A group that has lost its last
+ * path is left at once: what is usable then was checked within identity_ns.
  */
 #include "core/lun_priv.h"
 
@@ -27,7 +32,7 @@ static void lun_switch_group(struct lun *lun, int to)
 {
 	struct groups *gs = &lun->groups;
 
-	lun->by_hand = false;
+	lun->by_hand = lun->failing_back = false;
 	if (gs->current == to)
 		return;
 	lun_tell_group(lun, to);
@@ -37,11 +42,44 @@ static void lun_switch_group(struct lun *lun, int to)
 			   gs->g[to].prio, gs->g[to].nusable);
 }
 
+/* Those that are not are asked. One with an overdue command cannot be, and is not worth it now. */
+static bool group_is_fresh(const struct group *g)
+{
+	bool fresh = true;
+
+	for (unsigned i = 0; i < g->npaths; i++) {
+		struct path *p = g->paths[i];
+
+		if (!path_is_usable(p) || probe_is_fresh(p))
+			continue;
+		probe_refresh(p);
+		fresh = false;
+	}
+	return fresh;
+}
+
+/* At once, or when the checks that are still needed have ended, each of which comes back to
+ * lun_choose_group(). */
+static void lun_switch_if_fresh(struct lun *lun, int to)
+{
+	if (fault_strikes(PLANT_FAILBACK_BLIND) || group_is_fresh(&lun->groups.g[to]))
+		lun_switch_group(lun, to);
+}
+
+/* It is decided, and stays so while the checks run. */
+static void lun_fail_back(struct lun *lun, int to)
+{
+	lun->failing_back = true;
+	lun_switch_if_fresh(lun, to);
+}
+
 void lun_failback_due(struct loop_timer *t)
 {
 	struct lun *lun = container_of(t, struct lun, failback_timer);
+	int best = groups_best(&lun->groups);
 
-	lun_switch_group(lun, groups_best(&lun->groups));
+	if (best >= 0)
+		lun_fail_back(lun, best);
 	lun_notify(lun);
 	lun_dirty(lun);
 }
@@ -67,15 +105,16 @@ void lun_choose_group(struct lun *lun, struct path_news news)
 		lun_switch_group(lun, best);
 		return;
 	}
-	/* Marginal paths are used while there is nothing better, and not for a moment longer. */
-	if (!gs->g[gs->current].ngood && gs->g[best].ngood) {
-		lun_switch_group(lun, best);
+	/* Marginal paths are used while there is nothing better that is known to be the LUN. This is
+	 * no failback: if they are good again before that is known, the policy says what to do. */
+	if (lun->failing_back || (!gs->g[gs->current].ngood && gs->g[best].ngood)) {
+		lun_switch_if_fresh(lun, best);
 		return;
 	}
 	switch (lun->par.failback) {
 	case FAILBACK_IMMEDIATE:
 		if (!lun->by_hand || (news.rose && (int)news.path->group < gs->current))
-			lun_switch_group(lun, best);
+			lun_fail_back(lun, best);
 		return;
 	case FAILBACK_AFTER:
 		if (!loop_timer_running(&lun->failback_timer))
@@ -83,7 +122,7 @@ void lun_choose_group(struct lun *lun, struct path_news news)
 		return;
 	case FAILBACK_FOLLOWOVER:
 		if (news.came && (int)news.path->group == best && gs->g[best].nusable == 1)
-			lun_switch_group(lun, best);
+			lun_fail_back(lun, best);
 		return;
 	case FAILBACK_MANUAL:
 	case FAILBACK_NR:

@@ -76,8 +76,10 @@ static void live_groups(struct lun *lun, const struct lun_params *old)
 {
 	const struct lun_params *par = &lun->par;
 
-	if (par->failback != old->failback || par->failback_ns != old->failback_ns)
+	if (par->failback != old->failback || par->failback_ns != old->failback_ns) {
 		loop_timer_stop(lun->loop, &lun->failback_timer);
+		lun->failing_back = false;
+	}
 	/* Groups, current one, caps and limits anew. */
 	lun_path_changed(lun, NULL);
 }

@@ -134,6 +134,7 @@ struct lun {
 	bool no_path_over; /* no_path_retry has ended, and no path has been proven since */
 	enum queueing queueing;
 	bool by_hand; /* the current group is lun_use_group()'s choice, not the best */
+	bool failing_back; /* to the best group, as soon as its paths are known to be the LUN still */
 
 	struct record *record;
 	unsigned depth_told;  /* record_depth() */
@@ -350,6 +351,12 @@ void probe_init(struct path *p);
 void probe_stop(struct path *p);
 /* Check soon: @full before data may flow. */
 void probe_now(struct path *p, bool full);
+/* The driver says that it may be another LUN; a check that runs starts over as a full one. */
+void probe_met_doubt(struct path *p, const char *why);
+/* A full check beside data, soon, unless one was just made. */
+void probe_refresh(struct path *p);
+/* Its last full check is not long ago. */
+bool probe_is_fresh(const struct path *p);
 /* A probation is over: a full check, beside data if there is nothing better. */
 void probe_reenter(struct path *p);
 void probe_reschedule(struct path *p);

@@ -317,6 +317,12 @@ void path_lost(struct path *p, const char *why)
 	path_event(p, PEV_DOWN, why);
 }
 
+void path_doubt(struct path *p, const char *why)
+{
+	if (!fault_strikes(PLANT_DOUBT_IGNORED))
+		probe_met_doubt(p, why);
+}
+
 void path_start_close(struct path *p)
 {
 	assert(!p->close_started);

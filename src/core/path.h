@@ -154,7 +154,11 @@ struct path {
 	TAILQ_HEAD(, cmd) cmds; /* in flight, oldest first */
 	struct loop_timer probe_timer;
 	bool probe_running, probe_again, probe_again_full;
-	uint64_t probe_interval_ns;
+	bool probe_refresh; /* the next check is a full one; beside data, nothing is doubted */
+	bool probe_full;    /* the one that runs, or ran last */
+	uint64_t probe_interval_ns, probe_began_ns;
+	uint64_t identity_ns;	  /* the last full check that found the LUN ended; 0: none has */
+	uint64_t identity_due_ns; /* the next one, at the latest */
 	bool close_started, closed;
 };
 

@@ -131,6 +131,10 @@ void path_depth(struct path *p, unsigned depth);
 /* The device has gone (hang-up, deleted) or is doubtful (uevent): core stops using the path and
  * checks it. Harmless at any time. @why goes into the log. */
 void path_lost(struct path *p, const char *why);
+/* @p may lead to another LUN from now on, or to one of another size: no data until a full check has
+ * said otherwise. A check that runs is that check, and the driver starts it over; else core starts one
+ * at once. Harmless at any time. @why goes into the log. */
+void path_doubt(struct path *p, const char *why);
 /* close() has ended: the driver will not touch core's objects again, and release() may be called. */
 void path_closed(struct path *p);
 

@@ -4,7 +4,9 @@
  *
  * A healthy path is checked less and less often (polling_interval doubling to
  * max_polling_interval), any other every polling_interval.  A path carries
- * data only after a full check: identity, size, access state.
+ * data only after a full check: identity, size, access state.  Every
+ * identity_ns one more is made beside data: who exchanges a LUN under its paths
+ * need not tell us, and what tells us may be taken by others.
  */
 #include "core/lun_priv.h"
 
@@ -14,15 +16,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static void probe_start(struct path *p, bool full)
+/* @doubt: no data until it has ended. */
+static void probe_start(struct path *p, bool full, bool doubt)
 {
 	assert(!p->probe_running && p->state != PATH_GONE && p->state != PATH_DISABLED);
 	loop_timer_stop(p->lun->loop, &p->probe_timer);
 	p->probe_running = true;
-	p->probe_again = p->probe_again_full = false;
+	p->probe_again = p->probe_again_full = p->probe_refresh = false;
+	p->probe_full = full;
+	p->probe_began_ns = loop_now_ns(p->lun->loop);
 	p->stats.checks++;
-	/* Doubtful or new: no data until the check has ended. */
-	if (full && (p->state == PATH_FOUND || path_is_usable(p)))
+	if (p->state == PATH_FOUND || (doubt && path_is_usable(p)))
 		path_event(p, PEV_CHECK, "checking what it is");
 	p->ops->check(p, full);
 }
@@ -30,13 +34,15 @@ static void probe_start(struct path *p, bool full)
 static void probe_due(struct loop_timer *t)
 {
 	struct path *p = container_of(t, struct path, probe_timer);
-	bool full = p->probe_again_full || !path_is_usable(p);
+	bool doubt = p->probe_again_full;
+	bool full = doubt || p->probe_refresh || !path_is_usable(p) ||
+		    loop_now_ns(p->lun->loop) >= p->identity_due_ns;
 
 	/* A check might hang as well, or stop the process at a host without a tag. */
 	if (p->overdue)
 		return; /* overdue_cmd_ended() comes back to it */
 	if (!p->probe_running)
-		probe_start(p, full);
+		probe_start(p, full, doubt);
 }
 
 void probe_init(struct path *p)
@@ -48,7 +54,7 @@ void probe_init(struct path *p)
 void probe_stop(struct path *p)
 {
 	loop_timer_stop(p->lun->loop, &p->probe_timer);
-	p->probe_again = p->probe_again_full = false;
+	p->probe_again = p->probe_again_full = p->probe_refresh = false;
 	p->awaited = false;
 	cache_path_left(p);
 }
@@ -63,6 +69,37 @@ void probe_now(struct path *p, bool full)
 	p->probe_again = true;
 	p->probe_again_full |= full;
 	/* From the loop, not from inside the driver's own call. */
+	if (!p->probe_running)
+		loop_timer_in(p->lun->loop, &p->probe_timer, 0);
+}
+
+void probe_met_doubt(struct path *p, const char *why)
+{
+	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
+		return;
+	path_trouble(p);
+	if (!p->probe_running) {
+		probe_now(p, true);
+		return;
+	}
+	if (path_is_usable(p) || p->state == PATH_SUSPECT)
+		path_event(p, PEV_CHECK, why);
+	p->probe_full = true;
+	p->probe_began_ns = loop_now_ns(p->lun->loop);
+}
+
+bool probe_is_fresh(const struct path *p)
+{
+	return p->identity_ns && loop_now_ns(p->lun->loop) - p->identity_ns < p->lun->par.fresh_ns;
+}
+
+void probe_refresh(struct path *p)
+{
+	if (p->state == PATH_GONE || p->state == PATH_DISABLED || probe_is_fresh(p))
+		return;
+	if (p->probe_running && p->probe_full)
+		return;
+	p->probe_again = p->probe_refresh = true;
 	if (!p->probe_running)
 		loop_timer_in(p->lun->loop, &p->probe_timer, 0);
 }
@@ -90,6 +127,18 @@ static uint64_t probe_jitter(const struct path *p, uint64_t interval_ns)
 	return interval_ns - interval_ns / 8 + x % (interval_ns / 4 + 1);
 }
 
+/* Till the next check, which is not later than who it is has to be asked. */
+static uint64_t probe_pause(const struct path *p)
+{
+	uint64_t pause = probe_jitter(p, p->probe_interval_ns), now = loop_now_ns(p->lun->loop);
+
+	if (!path_is_usable(p))
+		return pause;
+	if (p->identity_due_ns > now)
+		return MIN(pause, p->identity_due_ns - now);
+	return p->probe_full ? pause : 0; /* one that did not say is not repeated without a pause */
+}
+
 void probe_reschedule(struct path *p)
 {
 	const struct lun_params *par = &p->lun->par;
@@ -104,7 +153,7 @@ void probe_reschedule(struct path *p)
 		p->probe_interval_ns = par->polling_interval_ns;
 	if (p->state == PATH_TRANSITIONING) /* requests may wait for its end */
 		p->probe_interval_ns = MIN(p->probe_interval_ns, NS_PER_SEC);
-	loop_timer_in(p->lun->loop, &p->probe_timer, probe_jitter(p, p->probe_interval_ns));
+	loop_timer_in(p->lun->loop, &p->probe_timer, probe_pause(p));
 }
 
 static enum path_event probe_event_for(enum access_state a)
@@ -177,6 +226,12 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 	p->info_valid = true;
 	p->small_blocks = 0;
 	p->prio = info->prio;
+	if (p->probe_full) {
+		p->identity_ns = loop_now_ns(lun->loop);
+		p->identity_due_ns = fault_strikes(PLANT_IDENTITY_ONCE)
+					     ? NS_NEVER
+					     : p->probe_began_ns + probe_jitter(p, lun->par.identity_ns);
+	}
 	lun_learn(lun, info);
 	if (path_is_usable(p))
 		lun_path_changed(lun, p); /* priority or limits may be new */

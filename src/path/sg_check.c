@@ -140,9 +140,13 @@ static void met_unit_attention(struct sg_path *s, const struct outcome *o)
 	struct sg_check *c = &s->check;
 	unsigned most = c->step == 0 ? UAS_MAX : RESTARTS_MAX;
 	unsigned *count = c->step == 0 ? &c->uas : &c->restarts;
+	char why[64];
 
-	log_debug("%s: unit attention %02x/%02x in a check", s->path.name, o->asc,
-		  o->ascq);
+	snprintf(why, sizeof(why), "its check met unit attention %02x/%02x", o->asc, o->ascq);
+	log_debug("%s: %s", s->path.name, why);
+	/* A data command that met it would not have run, and been followed by none. */
+	if (o->flags & (VF_IDENTITY | VF_MODE))
+		path_doubt(&s->path, why);
 	if (++*count > most) {
 		sg_check_end(s, CHECK_DOWN,
 			     "%s: unit attention %02x/%02x again and again",

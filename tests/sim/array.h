@@ -27,6 +27,10 @@ struct nexus {
 	/* Its condition. */
 	bool down, hang, check_bad;
 	bool other_lun, other_size; /* what it leads to */
+	/* It leads to a LUN of the same contents, unheard of. Since then, or since nothing has kept
+	 * core from asking. */
+	bool stranger;
+	uint64_t stranger_ns;
 	bool attention;		    /* a unit attention waits for the next command */
 	bool reset;		    /* likewise, one that tells of a reset */
 	enum access_state access;
@@ -40,7 +44,9 @@ struct nexus {
 	bool blamed;	     /* core has a reason to fail it */
 	uint32_t check_tick; /* the check that runs or ran last began then */
 	bool check_good;
-	uint32_t good; /* begin of the last full check that was good and has ended */
+	uint64_t check_end_ns; /* when that one ends */
+	uint32_t good; /* begin of the last full check that was good and has ended, */
+	uint64_t good_ns; /* and its end */
 	struct path_info told;
 	bool told_valid;
 
@@ -95,6 +101,8 @@ void nexus_tell_reset(struct nexus *n);
 bool nexus_has_witness(const struct nexus *n);
 /* Each step: has core moved a path without a reason? */
 void nexus_watch(struct nexus *n);
+/* Each step, too: does the I/O go back to paths that were not checked of late? */
+void nexus_watch_failback(struct world *w);
 /* Would a path that core knows everything about carry data? */
 bool nexus_is_good(const struct nexus *n);
 

@@ -105,6 +105,18 @@ static void check_account(struct nexus *n)
 		world_fail(n->w, "O4", "path %u got a command beyond its depth of %u", n->id, cap);
 }
 
+/* Nobody knows at first. But it has to be found out: when it is asked again, or, if it was being
+ * asked, when that is over. */
+static void check_stranger(struct nexus *n, const struct cmd *cmd)
+{
+	uint64_t within = n->w->cfg.par.identity_ns / 8 * 9 + 10 * NS_PER_MS;
+
+	if (n->stranger && world_now_ns(n->w) > MAX(n->stranger_ns + within, n->check_end_ns + 10 * NS_PER_MS))
+		world_fail(n->w, "O3", "a %s reached a stranger on path %u, %llu ms after it has come",
+			   cmd_op_name(cmd->op), n->id,
+			   (unsigned long long)((world_now_ns(n->w) - n->stranger_ns) / NS_PER_MS));
+}
+
 static void check_identity(struct nexus *n, const struct cmd *cmd)
 {
 	if (!n->told_valid || n->good <= n->doubt)
@@ -112,6 +124,7 @@ static void check_identity(struct nexus *n, const struct cmd *cmd)
 			   cmd_op_name(cmd->op), n->id, n->why, n->doubt, n->good);
 	if ((n->other_lun || n->other_size) && !n->attention)
 		world_fail(n->w, "O3", "a %s reached another LUN on path %u", cmd_op_name(cmd->op), n->id);
+	check_stranger(n, cmd);
 }
 
 /* Whose request a part of a command is for; NULL: nobody waits for it. */

@@ -75,6 +75,13 @@ static void do_turn(struct nexus *n, bool lun, bool size)
 	n->attention = true;
 }
 
+/* As above, but nobody tells. */
+static void do_stranger(struct nexus *n)
+{
+	n->stranger = true;
+	n->stranger_ns = world_now_ns(n->w);
+}
+
 static void do_set(struct world *w, struct prng *r)
 {
 	if (draw_pct(r, 50)) {
@@ -146,6 +153,11 @@ static void do_path(struct nemesis *ne, enum sim_fault f, struct nexus *n)
 		if (lun_is_known(ne->w))
 			do_turn(n, f == SF_SWAP, f == SF_RESIZE);
 		break;
+	case SF_STRANGER:
+		if (lun_is_known(ne->w))
+			do_stranger(n);
+		for_ns += 2 * ne->w->cfg.par.identity_ns;
+		break;
 	case SF_CHECK:
 		n->check_bad = true;
 		break;
@@ -164,7 +176,7 @@ static void path_heal(struct nexus *n)
 {
 	bool turned = n->other_lun || n->other_size;
 
-	n->down = n->hang = n->check_bad = false;
+	n->down = n->hang = n->check_bad = n->stranger = false;
 	if (turned)
 		do_turn(n, false, false);
 	n->access = n->cfg->info.access;

@@ -26,7 +26,7 @@ void nexus_doubt(struct nexus *n, const char *why, bool blame)
 bool nexus_is_good(const struct nexus *n)
 {
 	return n->sp && !n->removing && !n->down && !n->hang && !n->check_bad && !n->other_lun &&
-	       !n->other_size && !n->admin_failed && n->access <= ACCESS_NONOPTIMIZED;
+	       !n->other_size && !n->stranger && !n->admin_failed && n->access <= ACCESS_NONOPTIMIZED;
 }
 
 /* Others ask the same device, too, and take what it has to tell: if core hears of the reset by
@@ -75,24 +75,30 @@ static void nexus_check(void *model, struct sim_path *sp, bool full, struct sim_
 	struct world *w = n->w;
 	bool hang = n->hang || (n->check_bad && draw_pct(&n->checks, 30));
 
+	/* It takes what a data command would have met, and starts over. */
+	if (n->attention && !n->down && !hang) {
+		n->attention = false;
+		full = sp->check_full = true;
+		nexus_doubt(n, "its check met a unit attention", false);
+		path_doubt(&sp->path, "unit attention");
+	}
 	n->check_tick = world_tick(w);
 	n->check_good = false;
 	check->end_ns = hang ? 5 * NS_PER_SEC : draw(&n->checks, 1, 5000) * NS_PER_US;
+	n->check_end_ns = world_now_ns(w) + check->end_ns;
 	if (n->down || hang || (n->check_bad && draw_pct(&n->checks, 70))) {
 		check->result = CHECK_DOWN;
 		check->why = "the model says so";
 		return;
 	}
-	if (full)
-		n->attention = false;
 	check->info = n->info;
 	check->info.access = n->access;
 	check->no_info = !full && !n->cfg->info_on_cheap;
 	/* A cheap check asks neither who it is nor how large. */
-	if (full && n->other_lun && draw_pct(&n->checks, 50)) {
+	if (full && (n->other_lun || n->stranger) && draw_pct(&n->checks, 50)) {
 		check->result = CHECK_IDENTITY;
 		check->why = "the model shows another LUN";
-	} else if (full && n->other_lun) {
+	} else if (full && (n->other_lun || n->stranger)) {
 		snprintf(check->info.ident, sizeof(check->info.ident), "other");
 	} else if (full && n->other_size) {
 		/* Never more: a LUN that has grown stays so, and the clients know one size. */
@@ -118,6 +124,7 @@ static void nexus_checked(void *model, struct sim_path *sp, bool full, struct si
 	}
 	if (full) {
 		n->good = n->check_tick;
+		n->good_ns = world_now_ns(n->w);
 		if (n->good > n->doubt)
 			n->blamed = false;
 	}
@@ -162,7 +169,7 @@ void nexus_killed(struct nexus *n)
 	n->removing = n->admin_failed = n->told_valid = false;
 	n->inflight = n->streak = 0;
 	/* A new process knows its LUN by the first path; drivers tell by the configured WWID. */
-	n->other_lun = n->other_size = false;
+	n->other_lun = n->other_size = n->stranger = false;
 }
 
 void nexus_init(struct nexus *n, struct world *w, unsigned id)
@@ -195,6 +202,47 @@ bool nexus_add(struct nexus *n)
 	return false;
 }
 
+/* Bit a path: usable, and of the group that carries the I/O. */
+static unsigned carriers(struct world *w)
+{
+	struct lun_group_info g[GROUPS_MAX];
+	unsigned n = lun_get_groups(w->lun, g, GROUPS_MAX), current, mask = 0;
+
+	for (current = 0; current < n && !g[current].current; current++)
+		;
+	for (unsigned i = 0; i < w->cfg.npaths; i++) {
+		const struct sim_path *sp = w->array.nexus[i].sp;
+
+		if (sp && path_is_usable(&sp->path) && sp->path.group == current)
+			mask |= 1u << i;
+	}
+	return mask;
+}
+
+void nexus_watch_failback(struct world *w)
+{
+	unsigned now = carriers(w), before = w->carriers;
+	bool left = false;
+
+	w->carriers = now;
+	if (!before || !now || (now & before))
+		return;
+	for (unsigned i = 0; i < w->cfg.npaths; i++) {
+		const struct sim_path *sp = w->array.nexus[i].sp;
+
+		/* Not one that is used because nothing is left. */
+		left |= (before >> i & 1) && sp && path_is_usable(&sp->path) && !sp->path.overdue;
+	}
+	/* What worked was left for something better: there was time to look at that first. */
+	for (unsigned i = 0; left && i < w->cfg.npaths; i++) {
+		const struct nexus *n = &w->array.nexus[i];
+
+		if ((now >> i & 1) && world_now_ns(w) - n->good_ns >= w->cfg.par.fresh_ns)
+			world_fail(w, "O3", "failback to path %u, which was checked %llu ms ago", i,
+				   (unsigned long long)((world_now_ns(w) - n->good_ns) / NS_PER_MS));
+	}
+}
+
 void nexus_watch(struct nexus *n)
 {
 	const struct path *p;
@@ -203,6 +251,8 @@ void nexus_watch(struct nexus *n)
 	if (!n->sp)
 		return;
 	p = &n->sp->path;
+	if (p->overdue)
+		n->stranger_ns = world_now_ns(n->w);
 	keeps = path_is_usable(p) || p->state == PATH_CHECKING;
 	if (n->keeps_cache && !keeps)
 		array_spill(&n->w->array, n);

@@ -20,6 +20,7 @@ static const char *const fault_names[SF_NR] = {
 	[SF_CHECK] = "check",	  [SF_DARK] = "dark",		[SF_SET] = "set",
 	[SF_LIMITS] = "limits",	  [SF_HOG] = "hog",		[SF_POWER] = "power",
 	[SF_RESET] = "reset",	  [SF_RECONNECT] = "reconnect",	[SF_DEFER] = "defer",
+	[SF_STRANGER] = "stranger",
 };
 
 const char *sim_fault_name(enum sim_fault f)
@@ -51,6 +52,8 @@ static void draw_params(struct swarm *s, struct prng *r)
 	p->no_path_checks = (unsigned)draw(r, 1, 12);
 	p->polling_interval_ns = draw(r, 20, 1000) * NS_PER_MS;
 	p->max_polling_interval_ns = p->polling_interval_ns * draw(r, 1, 4);
+	p->identity_ns = draw_pct(r, 50) ? p->identity_ns : draw(r, 20, 1000) * NS_PER_MS;
+	p->fresh_ns = p->identity_ns / draw(r, 2, 8);
 	p->flap_window_ns = draw_pct(r, 20) ? 0 : draw(r, 1, 10000) * NS_PER_MS;
 	p->err_sample_ns = draw(r, 1, 10000) * NS_PER_MS;
 	p->err_rate = draw_pct(r, 50) ? 0 : (unsigned)draw(r, 1, 500);
@@ -208,6 +211,11 @@ static void draw_faults(struct swarm *s, struct prng *r)
 		s->weight[REQ_FLUSH] += 8;
 	}
 	s->nemesis_ns = draw(r, 2, draw_pct(r, 50) ? 20 : 500) * NS_PER_MS;
+	/* Found out within the time of a run. */
+	if (s->rate[SF_STRANGER] && draw_pct(r, 80)) {
+		s->par.identity_ns = draw(r, 5, 100) * NS_PER_MS;
+		s->par.fresh_ns = s->par.identity_ns / draw(r, 2, 8);
+	}
 	s->nbad = draw_pct(r, 15) ? (unsigned)draw(r, 1, 4) : 0;
 	s->heal_one = draw_pct(r, 30);
 	s->crash = draw_pct(r, 50);

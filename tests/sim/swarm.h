@@ -55,6 +55,7 @@ enum sim_fault {
 	SF_REMOVE,	    /* the path is removed and added again */
 	SF_SWAP,	    /* the path turns into another LUN */
 	SF_RESIZE,	    /* the path turns into another size */
+	SF_STRANGER,	    /* the path turns into a mirror of the LUN, and nobody says so */
 	SF_CHECK,	    /* checks fail or take long */
 	SF_DARK,	    /* all paths die at once */
 	SF_SET,		    /* depth and selector are changed live */

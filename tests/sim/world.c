@@ -177,6 +177,7 @@ static bool world_step(struct world *w)
 	w->good_ended = false;
 	for (unsigned i = 0; i < w->cfg.npaths; i++)
 		nexus_watch(&w->array.nexus[i]);
+	nexus_watch_failback(w);
 	if (w->steps % w->opt->verify_every == 0)
 		lun_verify(w->lun);
 	if (world_now_ns(w) - w->start_ns >= w->opt->until_ns) {
@@ -351,6 +352,7 @@ void world_new_lun(struct world *w, const struct lun_params *par)
 	assert(r == 0);
 	loop_timer_init(&w->stop_timer, stop_due);
 	w->lun_state = LUN_STARTING;
+	w->carriers = 0;
 	w->dark_since_ns = w->unproven_since_ns = 0;
 	w->good_ended = w->good_before = false;
 }

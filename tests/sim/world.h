@@ -46,6 +46,7 @@ struct world {
 	struct clients clients;
 	struct nemesis nemesis;
 	struct killer killer;
+	unsigned carriers; /* bit a path: as nexus_watch_failback() saw it last */
 
 	enum world_phase phase;
 	uint64_t steps, hash;

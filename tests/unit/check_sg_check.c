@@ -193,6 +193,12 @@ START_TEST(a_unit_attention_makes_a_cheap_check_full)
 	assert_result(CHECK_OK, NULL);
 	ck_assert_str_eq(asked(), "00 " FULL_ROW);
 	ck_assert_uint_eq(core.info.nblocks, 100);
+	ck_assert_uint_eq(core.doubts, 1);
+	/* Asymmetric access state changed: that casts no doubt on who it is. */
+	fake_sg_sense(0x00, -1, 0, 1, 6, 0x2a, 6);
+	check(false);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_uint_eq(core.doubts, 1);
 }
 END_TEST
 

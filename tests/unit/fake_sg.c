@@ -518,6 +518,11 @@ void path_lost(struct path *p, const char *why)
 	snprintf(core.lost_why, sizeof(core.lost_why), "%s", why);
 }
 
+void path_doubt(struct path *p, const char *why)
+{
+	core.doubts++;
+}
+
 void path_closed(struct path *p)
 {
 	core.closed++;

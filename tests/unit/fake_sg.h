@@ -130,7 +130,7 @@ void fake_sg_execute(struct fake_cmd *c);
 
 struct fake_core {
 	uint64_t wrote_max_ns;
-	unsigned rooms, lost, closed, nchecked, fulls, depths, depth;
+	unsigned rooms, lost, doubts, closed, nchecked, fulls, depths, depth;
 	enum check_result result;
 	struct path_info info;
 	bool has_info;

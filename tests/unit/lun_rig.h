@@ -52,7 +52,9 @@ struct model {
 	uint32_t max_blocks, phys_block_bytes;
 	unsigned host_tags;
 	uint64_t other_size[8];
-	bool other_ident[8];	/* checks tell another identity */
+	bool other_ident[8];	/* checks tell another identity, */
+	bool sly;		/* those that ask */
+	unsigned nfull[8];	/* of nchecks */
 	const char *flaw[8]; /* what checks read cannot be read, and why */
 	const char *stranger[8]; /* the driver itself says that it is another LUN, and why */
 	char lba_log[4096];
@@ -138,6 +140,7 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 {
 	c->end_ns = m.check_ns[sp->id] ? m.check_ns[sp->id] : NS_PER_MS;
 	m.nchecks[sp->id]++;
+	m.nfull[sp->id] += full;
 	if (m.down[sp->id]) {
 		c->result = CHECK_DOWN;
 		c->why = "down";
@@ -164,7 +167,7 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 				      .explicit_alua = m.explicit_alua,
 				      .transition_ns = m.transition_ns,
 				      .ident = "simulated" };
-	if (m.other_ident[sp->id])
+	if (m.other_ident[sp->id] && (full || !m.sly))
 		strcpy(c->info.ident, "other");
 }
 
