@@ -136,7 +136,10 @@ static uint64_t probe_pause(const struct path *p)
 		return pause;
 	if (p->identity_due_ns > now)
 		return MIN(pause, p->identity_due_ns - now);
-	return p->probe_full ? pause : 0; /* one that did not say is not repeated without a pause */
+	if (!p->probe_full)
+		return 0;
+	/* It did not say, or took as long as what it said is good for: not again without a pause. */
+	return MIN(pause, probe_jitter(p, p->lun->par.identity_ns));
 }
 
 void probe_reschedule(struct path *p)
@@ -190,11 +193,24 @@ static void probe_stays(struct path *p, const char *why)
 	lun_notify(p->lun);
 }
 
+/* It is the LUN; what is it fit for? */
+static void probe_verdict(struct path *p, enum path_event ev, const char *flaw)
+{
+	if (ev == PEV_UP && flaw && p->state == PATH_MARGINAL)
+		probe_stays(p, flaw);
+	else if (ev == PEV_UP && flaw)
+		path_event(p, PEV_MARGINAL, flaw);
+	else if (ev == PEV_UP && health_on_probation(p))
+		path_event(p, PEV_MARGINAL, p->health.why);
+	else
+		path_event(p, ev, access_state_name(p->info.access));
+}
+
 /* Good, or with @flaw good enough for when nothing better is left. */
 static void probe_good(struct path *p, const struct path_info *info, const char *flaw)
 {
-	enum path_event ev = info ? probe_event_for(info->access) : PEV_UP;
 	struct lun *lun = p->lun;
+	enum path_state was;
 	char buf[160];
 	const char *mismatch;
 
@@ -233,16 +249,11 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 					     : p->probe_began_ns + probe_jitter(p, lun->par.identity_ns);
 	}
 	lun_learn(lun, info);
-	if (path_is_usable(p))
+	was = p->state;
+	probe_verdict(p, probe_event_for(info->access), flaw);
+	/* Only now: a failback that waits for this check must not take what has just been told. */
+	if (p->state == was && path_is_usable(p))
 		lun_path_changed(lun, p); /* priority or limits may be new */
-	if (ev == PEV_UP && flaw && p->state == PATH_MARGINAL)
-		probe_stays(p, flaw);
-	else if (ev == PEV_UP && flaw)
-		path_event(p, PEV_MARGINAL, flaw);
-	else if (ev == PEV_UP && health_on_probation(p))
-		path_event(p, PEV_MARGINAL, p->health.why);
-	else
-		path_event(p, ev, access_state_name(info->access));
 }
 
 /* What is said once is taken whatever becomes of the path. True: something was. */

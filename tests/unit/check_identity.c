@@ -5,6 +5,8 @@
  */
 #include "lun_rig.h"
 
+#include "core/record.h"
+
 /* Cheap checks do not see it, commands are answered well. */
 static void exchange(unsigned k)
 {
@@ -26,6 +28,16 @@ static unsigned write_for(unsigned sec, unsigned k)
 		answered(&w, 0);
 	}
 	return m.ncmds[k] - before;
+}
+
+static unsigned group_switches(void)
+{
+	const struct event *ev;
+	unsigned n = 0;
+
+	for (uint64_t seq = 1; (ev = lun_event_get(lun, seq)); seq = ev->seq + 1)
+		n += ev->kind == EVENT_GROUP;
+	return n;
 }
 
 static void round_robin(struct lun_params *p)
@@ -71,6 +83,27 @@ START_TEST(test_beside_data)
 	ck_assert_uint_eq(sps[0]->path.state_since_ns, since);
 	ck_assert_uint_ge(m.nfull[0], 1 + 600 / 69);
 	ck_assert_uint_le(m.nfull[0], 1 + 600 / 52 + 1);
+	finish();
+}
+END_TEST
+
+/* A check that ends when the next one is due already: not every hour because of that. */
+START_TEST(test_slow_check)
+{
+	unsigned nfull;
+
+	start(2, hourly);
+	write_for(600, 1); /* by now hardly any check is made but these */
+	nfull = m.nfull[1];
+	m.check_ns[1] = 80 * NS_PER_SEC;
+	write_for(68, 1);
+	ck_assert_uint_eq(m.nfull[1], ++nfull);
+	m.check_ns[1] = 0;
+	write_for(80, 1);
+	ck_assert_uint_eq(m.nfull[1], nfull);
+	exchange(1);
+	write_for(68, 1);
+	ck_assert(sps[1]->path.quarantined);
 	finish();
 }
 END_TEST
@@ -186,6 +219,27 @@ START_TEST(test_failback_to_a_dead_one)
 }
 END_TEST
 
+/* What its check finds is no reason to doubt that it is the LUN, but to stay where the I/O is. */
+START_TEST(test_failback_to_an_unfit_one)
+{
+	static const enum access_state access[] = { ACCESS_ACTIVE, ACCESS_STANDBY, ACCESS_UNAVAILABLE,
+						    ACCESS_TRANSITIONING };
+	unsigned before, switches;
+
+	start_idle();
+	before = m.ncmds[0];
+	switches = group_switches();
+	m.access[0] = access[_i];
+	m.flaw[0] = access[_i] == ACCESS_ACTIVE ? "what it read is unreadable" : NULL;
+	m.check_ns[0] = 500 * NS_PER_MS;
+	write_for(40, 0);
+	ck_assert_uint_ge(m.nfull[0], 1);
+	ck_assert_uint_eq(m.ncmds[0], before);
+	ck_assert_uint_eq(group_switches(), switches);
+	finish();
+}
+END_TEST
+
 /* While it was being asked the other group died. */
 START_TEST(test_failback_overtaken)
 {
@@ -220,7 +274,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_found_in_time, test_size_is_asked_too, test_doubt_on_top, test_failback_asks_first,
+		test_found_in_time, test_slow_check, test_size_is_asked_too, test_doubt_on_top, test_failback_asks_first,
 		test_failback_after_a_slow_check, test_failback_to_a_stranger, test_failback_to_a_dead_one,
 		test_failback_overtaken, test_failback_called_off,
 	};
@@ -229,6 +283,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_beside_data, 0, 2);
+	tcase_add_loop_test(tc, test_failback_to_an_unfit_one, 0, 4);
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);
