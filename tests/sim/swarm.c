@@ -178,6 +178,9 @@ static void draw_faults(struct swarm *s, struct prng *r)
 	}
 	if (relentless)
 		s->rate[which] = (uint32_t)draw(r, 1, 3);
+	/* What always refuses is asked a thousand times a second until the load ends. */
+	if (s->rate[SF_AGAIN] == 1)
+		s->rate[SF_AGAIN] = 2;
 	/* Paths that come and go are what a multipath daemon is for. */
 	if (draw_pct(r, 10))
 		s->rate[SF_REMOVE] = 20;
