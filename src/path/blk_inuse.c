@@ -104,8 +104,11 @@ static bool find_partition_user(dev_t rdev, char *buf, size_t size)
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(rdev), minor(rdev));
 	d = opendir(path);
 	while (d && (e = readdir(d))) {
+		/* Attributes and links to elsewhere are none, and there are fifty of them. */
+		if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+			continue;
 		snprintf(path, sizeof(path), "%.64s/partition", e->d_name);
-		if (e->d_name[0] == '.' || blk_sysfs_text(rdev, path, dev, sizeof(dev)) <= 0)
+		if (blk_sysfs_text(rdev, path, dev, sizeof(dev)) <= 0)
 			continue;
 		snprintf(path, sizeof(path), "%.64s/dev", e->d_name);
 		if (blk_sysfs_text(rdev, path, dev, sizeof(dev)) <= 0 ||
