@@ -227,6 +227,20 @@ static void lun_changed(struct lun_observer *o, struct lun *lun)
 /* --- making one ----------------------------------------------------------------------
  */
 
+static int server_socket(struct ctl_server *s, int old, struct stat *ret_st)
+{
+	if (old > 0 && ctl_sock_is(old, &s->addr, ret_st))
+		return old;
+	if (old > 0)
+		close(old);
+	return ctl_sock_listen(&s->addr, ret_st);
+}
+
+int ctl_server_listener(const struct ctl_server *s)
+{
+	return s->listener.fd;
+}
+
 int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
 		   struct ctl_server **ret)
 {
@@ -244,6 +258,7 @@ int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
 	s->set = conf->set;
 	s->device = conf->device;
 	s->paths = conf->paths;
+	s->upgrade = conf->upgrade;
 	s->arg = conf->arg;
 	ctl_clean(s->version, sizeof(s->version), conf->version);
 	TAILQ_INIT(&s->clients);
@@ -258,7 +273,7 @@ int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
 	r = ctl_socket_addr(conf->rundir, lun_params(lun)->name, &s->addr);
 	if (r < 0)
 		goto fail;
-	r = ctl_sock_listen(&s->addr, &st);
+	r = server_socket(s, conf->listen_fd, &st);
 	if (r < 0)
 		goto fail;
 	s->sock_dev = st.st_dev;

@@ -37,6 +37,14 @@ struct ctl_path_ops {
 	bool (*remove)(void *arg, struct path *p, struct ctl_error *err);
 };
 
+/* This lunmuxd becomes the one that is installed now. */
+struct ctl_upgrade_ops {
+	/* Begin. False: not begun, @err says why. */
+	bool (*begin)(void *arg, struct ctl_error *err);
+	/* A new reference: "state", "count", "wait_ms", "error". */
+	json_t *(*show)(void *arg);
+};
+
 struct ctl_conf {
 	const char
 		*rundir; /* RUNDIR/NAME must exist, NAME being the LUN's name; copied */
@@ -54,6 +62,11 @@ struct ctl_conf {
 	const struct ctl_device_ops *device;
 	/* Optional: add-path and del-path are refused without. */
 	const struct ctl_path_ops *paths;
+	/* Optional: upgrade is refused without. */
+	const struct ctl_upgrade_ops *upgrade;
+	/* A listening socket of an earlier process, used if it is the one at RUNDIR/NAME/ctl.sock, else
+	 * closed; 0 or less: none. */
+	int listen_fd;
 	void *arg;
 };
 
@@ -66,5 +79,8 @@ int ctl_server_new(struct loop *l, struct lun *lun, const struct ctl_conf *conf,
 /* Waiting clients are told (as far as their socket takes it now), connections closed,
  * the socket removed. Before lun_free(). Accepts NULL. */
 void ctl_server_free(struct ctl_server *s);
+
+/* Its listening socket. */
+int ctl_server_listener(const struct ctl_server *s);
 
 #endif

@@ -102,6 +102,7 @@ struct ctl_server {
 	json_t *(*set)(void *arg, const char *key, const char *value, struct ctl_error *err);
 	const struct ctl_device_ops *device;
 	const struct ctl_path_ops *paths;
+	const struct ctl_upgrade_ops *upgrade;
 	void *arg;
 	uint64_t start_ns;
 	enum lun_state state; /* as seen last, and since when */
@@ -133,6 +134,8 @@ struct ctl_server {
 /* A listening socket at @addr, mode 0660, non-blocking. fd or -errno, see
  * ctl_server_new(). */
 int ctl_sock_listen(const struct sockaddr_un *addr, struct stat *ret_st);
+/* Does @fd, which an earlier process has left, listen there? */
+bool ctl_sock_is(int fd, const struct sockaddr_un *addr, struct stat *ret_st);
 /* May this peer change things? */
 bool ctl_peer_may_change(uid_t peer, uid_t self);
 

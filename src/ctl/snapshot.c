@@ -289,6 +289,8 @@ static json_t *snap_daemon(struct ctl_server *s)
 	jb_u64(&b, "control_clients", s->nclients);
 	jb_u64(&b, "control_ns", s->spent_ns);
 	jb_u64(&b, "log_lines_dropped", log_dropped());
+	if (s->upgrade)
+		jb_set(&b, "upgrade", s->upgrade->show(s->arg));
 	return jb_end(&b);
 }
 

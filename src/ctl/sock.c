@@ -74,6 +74,18 @@ static int lock_dir(const struct sockaddr_un *addr)
 	return take_fd(&fd);
 }
 
+bool ctl_sock_is(int fd, const struct sockaddr_un *addr, struct stat *ret_st)
+{
+	struct sockaddr_un at = { 0 };
+	socklen_t len = sizeof(at), on_len = sizeof(int);
+	int on = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &on_len) == 0 && on &&
+	       getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.sun_family == AF_UNIX &&
+	       strcmp(at.sun_path, addr->sun_path) == 0 && lstat(addr->sun_path, ret_st) == 0 &&
+	       S_ISSOCK(ret_st->st_mode);
+}
+
 int ctl_sock_listen(const struct sockaddr_un *addr, struct stat *ret_st)
 {
 	_cleanup_close_ int fd = -1, dir = lock_dir(addr);

@@ -162,6 +162,7 @@ static const struct verb verbs[] = {
 	{"inject", true, {"path", "fault", "delay_ms", "count", "percent"}, verb_inject},
 	{"set", true, {"key", "value"}, verb_set},
 	{"reload", true, {NULL}, verb_reload},
+	{"upgrade", true, {NULL}, verb_upgrade},
 };
 
 static const struct verb *find_verb(struct ctl_call *call, const char *name)

@@ -82,5 +82,6 @@ void ctl_resize_expired(struct ctl_call *call);
 /* --- verbs_set.c --- */
 enum ctl_end verb_set(struct ctl_call *call);
 enum ctl_end verb_reload(struct ctl_call *call);
+enum ctl_end verb_upgrade(struct ctl_call *call);
 
 #endif

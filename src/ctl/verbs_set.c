@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* verbs_set.c - set and reload: the configuration changes while I/O runs. What a setting is and
- * what it takes is known to the daemon alone. */
+/* verbs_set.c - set, reload, upgrade: configuration or program change while I/O runs. What a setting
+ * is and what it takes is known to the daemon alone. */
 #include "config.h"
 
 #include "ctl/verbs.h"
@@ -45,4 +45,21 @@ enum ctl_end verb_reload(struct ctl_call *call)
 		return ctl_verb_failed(call, CTL_E_FAILED, "reload: this daemon has no configuration");
 	call->result = s->reload(s->arg, &call->err);
 	return call->result ? CTL_DONE : CTL_FAILED;
+}
+
+/* Begun; the status of what comes after tells how it ended. */
+enum ctl_end verb_upgrade(struct ctl_call *call)
+{
+	struct ctl_server *s = call->s;
+	struct jb b;
+
+	if (!s->upgrade)
+		return ctl_verb_failed(call, CTL_E_FAILED, "upgrade: this daemon cannot go over to another one");
+	if (!s->upgrade->begin(s->arg, &call->err))
+		return CTL_FAILED;
+	b = jb_begin();
+	jb_str(&b, "name", lun_params(s->lun)->name);
+	jb_str(&b, "version", s->version);
+	jb_set(&b, "upgrade", s->upgrade->show(s->arg));
+	return ctl_verb_done(call, jb_end(&b));
 }

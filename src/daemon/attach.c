@@ -71,7 +71,9 @@ int attach_start(struct daemon *d)
 	const struct nbd_device_conf *dc = &d->lc->export.nbd_device;
 	int r;
 
-	if (dc->kind == NBD_DEVICE_NONE || d->attach_due_ns || d->stopping)
+	/* One that comes from the last program is not attached anew: see attach_adopt(). */
+	if (dc->kind == NBD_DEVICE_NONE || d->attach_due_ns || d->stopping || d->upgrade.in.device >= 0 ||
+	    d->attach)
 		return 0;
 	r = attach_make(d);
 	if (r < 0)
@@ -116,6 +118,32 @@ void attach_free(struct daemon *d)
 	}
 	nbd_attach_free(d->attach);
 	d->attach = NULL;
+}
+
+/* --- from one program to the next ------------------------------------------------------------- */
+
+void attach_save(struct daemon *d, struct handover *h)
+{
+	struct nbd_attach_info info;
+
+	nbd_attach_get_info(d->attach, &info);
+	if (!info.connected)
+		return; /* the next one finds the device by its identifier, if there is one */
+	h->device = info.index;
+	memcpy(h->backend, info.backend, sizeof(h->backend));
+	h->takeovers = info.takeovers;
+	h->device_bytes = info.size_bytes;
+}
+
+int attach_adopt(struct daemon *d, const struct handover *h, const struct nbd_conn_state *st)
+{
+	int r = attach_make(d);
+
+	if (r < 0) {
+		close(st->fd);
+		return r;
+	}
+	return nbd_attach_adopt(d->attach, h->device, h->backend, h->device_bytes, h->takeovers, st);
 }
 
 /* --- lunmuxctl ----------------------------------------------------------------------------- */

@@ -114,7 +114,7 @@ static void daemon_ready(struct daemon *d)
 	uint64_t wait_ns;
 
 	daemon_count_paths(d, &usable, &all);
-	if (d->ready || d->stopping || usable < d->live.lc->min_paths || !lun_geometry(d->lun, &g))
+	if (d->ready || d->stopping || d->upgrade.adopting || usable < d->live.lc->min_paths || !lun_geometry(d->lun, &g))
 		return;
 	if (!d->exports_started && exports_start(d) < 0) {
 		daemon_cannot_serve(d);
@@ -171,6 +171,7 @@ static void daemon_lun_changed(struct lun_observer *o, struct lun *lun)
 	struct daemon *d = container_of(o, struct daemon, observer);
 
 	inflight_learn(d);
+	upgrade_lun_changed(d);
 	if (lun_get_state(lun) == LUN_STOPPED) {
 		loop_task_queue(d->loop, &d->exit_task);
 		return;
@@ -195,7 +196,7 @@ static void daemon_maybe_exit(struct loop_task *t)
 {
 	struct daemon *d = container_of(t, struct daemon, exit_task);
 
-	if (lun_get_state(d->lun) == LUN_STOPPED && !d->exports_running && !d->looking)
+	if (lun_get_state(d->lun) == LUN_STOPPED && !d->exports_running && !d->looking && !upgrade_is_busy(d))
 		loop_stop(d->loop);
 }
 
@@ -233,6 +234,7 @@ static void daemon_stop(struct loop_signal *s, struct daemon *d)
 	notify("STOPPING=1");
 	state_write(d, "stopping");
 	paths_stop(d);
+	upgrade_stop(d);
 	/* The kernel may ask for data before it lets go of the device. */
 	attach_stop(d, daemon_stop_serving);
 }
@@ -260,7 +262,8 @@ static int daemon_start(struct daemon *d)
 {
 	struct ctl_conf ctl = { .rundir = d->rundir, .version = PACKAGE_VERSION, .exports = exports_json,
 				.refused = paths_refused_json, .reload = reload_now,
-				.set = reload_set, .device = &attach_by_ctl, .paths = &byhand_by_ctl, .arg = d };
+				.set = reload_set, .device = &attach_by_ctl, .paths = &byhand_by_ctl, .upgrade = &upgrade_by_ctl,
+				.listen_fd = d->upgrade.in.ctl_fd, .arg = d };
 	struct lun_params par;
 	int r;
 
@@ -298,6 +301,7 @@ static int daemon_start(struct daemon *d)
 static void daemon_end(struct daemon *d)
 {
 	ctl_server_free(d->ctl);
+	upgrade_free(d);
 	exports_free(d);
 	hotplug_free(d);
 	byhand_free(d);
@@ -312,6 +316,7 @@ static void daemon_end(struct daemon *d)
 int daemon_run(struct daemon *d)
 {
 	d->lock_fd = -1;
+	upgrade_init(d);
 	d->loop = loop_ev_new();
 	if (!d->loop) {
 		log_err("libev finds no way to wait for events");

@@ -13,6 +13,7 @@
  *   exports.c  NBD, FUSE and what they tell the control socket
  *   state.c    RUNDIR/NAME: directory, lock, state file
  *   notify.c   what the service manager is told
+ *   upgrade.c  going on as another version; handover.c what it leaves to that
  *
  * Included by nobody outside src/daemon.
  */
@@ -24,6 +25,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "core/lun.h"
+#include "daemon/handover.h"
 #include "daemon/live.h"
 #include "loop/loop.h"
 #include "path/blk.h"
@@ -34,11 +36,13 @@
 #include "path/uevent.h"
 
 #include <jansson.h>
+#include <limits.h>
 
 struct ctl_device_ops;
 struct ctl_error;
 struct ctl_path_ops;
 struct ctl_server;
+struct ctl_upgrade_ops;
 struct fuse_export;
 struct nbd_attach;
 struct nbd_server;
@@ -70,7 +74,28 @@ struct taken {
 	TAILQ_ENTRY(taken) link;
 };
 
+/* See upgrade.c. */
+struct upgrade {
+	enum { UPGRADE_NONE, UPGRADE_CHECKING, UPGRADE_WAITING } state;
+	char exe[PATH_MAX]; /* where this program was started from; "": not known */
+	char error[320];    /* of the last attempt */
+	uint64_t frozen_ns; /* clients wait since then */
+	struct loop_timer timer;
+	/* The thread's, while it checks. */
+	struct blk_work *work; /* NULL until there is one */
+	struct blk_io job;
+	struct loop_fd event;
+	char format[8], conf_file[PATH_MAX], name[NAME_BYTES_MAX + 1];
+	char said[256]; /* the first line */
+	/* What an earlier lunmuxd has left, until it is taken over. */
+	bool adopting;
+	struct handover in;
+	struct loop_task adopt;
+	uint64_t count, wait_ns; /* upgrades of this process; how long clients waited at the last */
+};
+
 struct daemon {
+	char **argv;
 	const char *conf_file;
 	const char *rundir;
 	char dir[256]; /* RUNDIR/NAME */
@@ -80,6 +105,7 @@ struct daemon {
 	struct lun *lun;
 	struct lun_observer observer;
 	int lock_fd; /* of RUNDIR/NAME/state */
+	struct upgrade upgrade;
 	struct inflight inflight;
 	bool inflight_known; /* its block size is */
 	struct inflight_look look;
@@ -205,8 +231,24 @@ uint64_t attach_wait_ns(const struct daemon *d);
 void attach_stop(struct daemon *d, void (*stopped)(void *daemon));
 /* After the server is gone. */
 void attach_free(struct daemon *d);
+/* The device goes on in the next program; here it comes from the last one. @st: its connection. */
+void attach_save(struct daemon *d, struct handover *h);
+int attach_adopt(struct daemon *d, const struct handover *h, const struct nbd_conn_state *st);
 json_t *attach_json(struct daemon *d);
 extern const struct ctl_device_ops attach_by_ctl;
+
+/* upgrade.c */
+/* First of all: before any descriptor is opened. */
+void upgrade_init(struct daemon *d);
+/* @p was opened as @name. */
+void upgrade_opened(struct daemon *d, const char *name, struct path *p);
+void upgrade_lun_changed(struct daemon *d);
+/* The daemon ends: no upgrade any more. */
+void upgrade_stop(struct daemon *d);
+/* The thread is at work: it is waited for. */
+bool upgrade_is_busy(const struct daemon *d);
+void upgrade_free(struct daemon *d);
+extern const struct ctl_upgrade_ops upgrade_by_ctl;
 
 /* state.c: 0 or a negative errno, logged */
 int state_open(struct daemon *d);

@@ -46,10 +46,15 @@ static int exports_nbd(struct daemon *d)
 	conf.handshake_ns = ec->handshake_timeout_ns;
 	conf.stopped = export_stopped;
 	conf.arg = d;
+	conf.unix_fd = d->upgrade.in.unix_fd;
+	conf.tcp_fd = d->upgrade.in.tcp_fd;
 	r = nbd_server_new(d->loop, d->lun, &conf, &d->nbd);
-	if (r == 0)
-		d->exports_running++;
-	return r;
+	if (r < 0)
+		return r;
+	d->exports_running++;
+	if (d->upgrade.adopting)
+		nbd_server_carry(d->nbd, d->upgrade.in.size_bytes, d->upgrade.in.block_bytes);
+	return 0;
 }
 
 /* Clients may connect before a path is there: they wait in the socket's backlog. */

@@ -178,6 +178,20 @@ static const struct lun_conf *reload_find(struct live *lv, const struct config *
 	return NULL;
 }
 
+bool live_try(struct live *lv, struct live_error *err)
+{
+	struct conf_errors errs = { 0 };
+	struct config *c = NULL;
+	int r = config_load(lv->file, &c, &errs);
+	bool good = r >= 0 && reload_find(lv, c, err);
+
+	if (r < 0)
+		reload_bad(lv, &errs, r, err);
+	conf_errors_clear(&errs);
+	config_free(c);
+	return good;
+}
+
 json_t *live_reload(struct live *lv, struct live_error *err)
 {
 	struct diff d = { .live = json_array(), .restart = json_array(), .lun = lv->lun };

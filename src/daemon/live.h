@@ -42,6 +42,8 @@ void live_free(struct live *lv);
 /* "name", "changed":[{keyword, value, previous}], "restart":[the same], "warnings":[text]; or NULL
  * with @err, and nothing has changed. All is logged. */
 json_t *live_reload(struct live *lv, struct live_error *err);
+/* Would live_reload() go? Nothing is changed. False: @err, logged. */
+bool live_try(struct live *lv, struct live_error *err);
 /* "name", "key", "value", "previous", perhaps "warning"; or NULL with @err. */
 json_t *live_set(struct live *lv, const char *key, const char *value, struct live_error *err);
 

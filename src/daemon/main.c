@@ -14,12 +14,15 @@
 
 static const char usage_text[] =
 	"Usage: lunmuxd [-c FILE] [-R RUNDIR] [-v] NAME\n"
-	"       lunmuxd -t [-c FILE] [-v]\n"
+	"       lunmuxd -t [-c FILE] [-v] [--takeover FORMAT] [NAME]\n"
 	"Serve the LUN that lunmux.conf calls NAME (its alias or WWID), in the foreground.\n"
 	"\n"
 	"  -c, --config FILE   configuration (default " CONFIG_FILE ")\n"
 	"  -R, --rundir DIR    where sockets and state live (default " RUN_DIR ")\n"
-	"  -t, --test          check the configuration and exit; with -v print it in full\n"
+	"  -t, --test          check the configuration, and that it lists NAME, and exit; with -v\n"
+	"                      print it in full\n"
+	"      --takeover FORMAT  with -t: also, can this lunmuxd go on where one that leaves a\n"
+	"                      handover of FORMAT stops? lunmuxctl upgrade has it asked\n"
 	"  -v, --verbose       log more (twice: debug)\n"
 	"  -h, --help          print this\n"
 	"  -V, --version       print the version\n"
@@ -30,6 +33,7 @@ static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' }, { "rundir", required_argument, NULL, 'R' },
 	{ "test", no_argument, NULL, 't' },	    { "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'V' },
+	{ "takeover", required_argument, NULL, 'T' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -47,13 +51,40 @@ static int load(const char *file, struct config **ret)
 	return r;
 }
 
-static int test_config(const char *file, bool verbose)
+static void not_listed(const char *file, const struct config *c, const char *name)
+{
+	fprintf(stderr, "lunmuxd: %s: no LUN is called %s; it lists:", file, name);
+	for (size_t i = 0; i < c->nluns; i++)
+		fprintf(stderr, " %s", c->luns[i].alias);
+	fprintf(stderr, "%s\n", c->nluns ? "" : " none");
+}
+
+/* Formats are few, and all older ones are known. */
+static bool test_takeover(const char *format)
+{
+	char *end;
+	unsigned long n = strtoul(format, &end, 10);
+
+	if (*format && !*end && n >= 1 && n <= HANDOVER_FORMAT)
+		return true;
+	fprintf(stderr, "lunmuxd: a handover of format %s: this lunmuxd %s knows format %u\n", format,
+		PACKAGE_VERSION, HANDOVER_FORMAT);
+	return false;
+}
+
+/* @name may be NULL: any. */
+static int test_config(const char *file, bool verbose, const char *name)
 {
 	struct config *c = NULL;
 	int r = load(file, &c);
 
 	if (r < 0)
 		return EXIT_CONFIG;
+	if (name && !config_find(c, name)) {
+		not_listed(file, c, name);
+		config_free(c);
+		return EXIT_CONFIG;
+	}
 	if (verbose)
 		r = config_dump(c, stdout);
 	printf("%s%s: good, %zu LUN%s\n", verbose ? "# " : "", file, c->nluns, c->nluns == 1 ? "" : "s");
@@ -71,10 +102,7 @@ static int serve(struct daemon *d, const char *name, int verbose)
 		return EXIT_CONFIG;
 	d->lc = config_find(c, name);
 	if (!d->lc) {
-		fprintf(stderr, "lunmuxd: %s: no LUN is called %s; it lists:", d->conf_file, name);
-		for (size_t i = 0; i < c->nluns; i++)
-			fprintf(stderr, " %s", c->luns[i].alias);
-		fprintf(stderr, "%s\n", c->nluns ? "" : " none");
+		not_listed(d->conf_file, c, name);
 		config_free(c);
 		return EXIT_CONFIG;
 	}
@@ -91,9 +119,11 @@ static int serve(struct daemon *d, const char *name, int verbose)
 int main(int argc, char **argv)
 {
 	static struct daemon d = { .conf_file = CONFIG_FILE, .rundir = RUN_DIR };
+	const char *takeover = NULL;
 	bool test = false;
 	int c, verbose = 0;
 
+	d.argv = argv;
 	while ((c = getopt_long(argc, argv, "c:R:tvhV", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -104,6 +134,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			test = true;
+			break;
+		case 'T':
+			takeover = optarg;
 			break;
 		case 'v':
 			verbose++;
@@ -119,11 +152,11 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	if (test && optind == argc)
-		return test_config(d.conf_file, verbose > 0);
-	if (test || optind != argc - 1) {
+	if (test && optind >= argc - 1)
+		return takeover && !test_takeover(takeover) ? 1 : test_config(d.conf_file, verbose > 0, argv[optind]);
+	if (takeover || optind != argc - 1) {
 		fprintf(stderr, "lunmuxd: %s\nlunmuxd: try lunmuxd --help\n",
-			test		? "-t takes no NAME" :
+			takeover       ? "--takeover goes with -t" :
 			optind == argc ? "which LUN? its NAME is missing" :
 					 "only one NAME: each LUN has a process of its own");
 		return EXIT_USAGE;

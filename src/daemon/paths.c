@@ -181,6 +181,7 @@ int paths_open(struct daemon *d, const char *name, enum discover_kind kind, stru
 	*note = (struct path_note){ .path = p, .name = strdup(name) };
 	/* Not before: what is open keeps its name. */
 	discover_ident(name, note->ident);
+	upgrade_opened(d, name, p);
 	*ret = p;
 	return 0;
 }

@@ -35,6 +35,13 @@ static int state_mkdir(const char *dir, mode_t mode)
 	return -ENOTDIR;
 }
 
+static bool state_is_at(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 int state_open(struct daemon *d)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -51,7 +58,9 @@ int state_open(struct daemon *d)
 	if (d->dir[0] != '/' && realpath(d->dir, path) && strlen(path) < sizeof(d->dir))
 		memcpy(d->dir, path, strlen(path) + 1);
 	snprintf(path, sizeof(path), "%s/state", d->dir);
-	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	d->lock_fd = d->upgrade.in.lock_fd; /* with its lock: nobody has come between */
+	if (d->lock_fd < 0 || !state_is_at(d->lock_fd, path))
+		d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (d->lock_fd < 0) {
 		r = -errno;
 		log_err("%s: %s", path, strerror(-r));

@@ -541,6 +541,30 @@ int nbd_attach_start(struct nbd_attach *a, int index, bool keep)
 	return 0;
 }
 
+int nbd_attach_adopt(struct nbd_attach *a, int index, const char *backend, uint64_t size_bytes,
+		     unsigned takeovers, const struct nbd_conn_state *st)
+{
+	int r;
+
+	assert(a->state == NBD_A_OFF && !a->busy && !a->connected && index >= 0);
+	r = nbd_server_adopt(a->srv, st, conn_gone, a);
+	a->index = index;
+	snprintf(a->backend, sizeof(a->backend), "%s", backend);
+	a->takeovers = takeovers;
+	a->keep = true;
+	if (r < 0) {
+		attach_failed(a, -EAGAIN, why(r));
+		return r;
+	}
+	a->state = NBD_A_ATTACHED;
+	a->connected = true;
+	a->size_bytes = size_bytes;
+	a->since_ns = loop_now_ns(a->loop) - MIN(st->age_ns, loop_now_ns(a->loop));
+	a->settle_due = true;
+	settle(a);
+	return 0;
+}
+
 int nbd_attach_detach(struct nbd_attach *a, bool force)
 {
 	struct job *j;
@@ -616,6 +640,8 @@ void nbd_attach_get_info(const struct nbd_attach *a, struct nbd_attach_info *ret
 	memcpy(ret->error, a->error, sizeof(ret->error));
 	ret->attempts = a->attempts;
 	ret->takeovers = a->takeovers;
+	ret->connected = a->connected && a->state == NBD_A_ATTACHED;
+	ret->size_bytes = a->size_bytes;
 	ret->dead_ns = a->conf.dead_ns;
 }
 

@@ -48,6 +48,13 @@ int nbd_attach_new(struct loop *l, struct nbd_server *s, struct lun *lun,
  * 0; -EALREADY: attached, or about to be; -EBUSY: being detached; -ESHUTDOWN. */
 int nbd_attach_start(struct nbd_attach *a, int index, bool keep);
 
+/* Go on with device @index, which is attached under identifier @backend by connection @st of an earlier
+ * process (nbd_server_adopt()), was last asked to show @size_bytes, and has been taken over @takeovers
+ * times. Only right after nbd_attach_new() (asserted). 0, or what nbd_server_adopt() says: the kernel gets
+ * a new connection then. */
+int nbd_attach_adopt(struct nbd_attach *a, int index, const char *backend, uint64_t size_bytes,
+		     unsigned takeovers, const struct nbd_conn_state *st);
+
 /* Detach. Unless @force, a device that somebody uses stays attached, and the error says who that is.
  * 0; -ENOTCONN: it is not attached; -EBUSY: being attached or detached; -ESHUTDOWN. */
 int nbd_attach_detach(struct nbd_attach *a, bool force);
@@ -71,6 +78,8 @@ struct nbd_attach_info {
 	char error[320];    /* of the last attempt; "" */
 	unsigned attempts;  /* to attach or detach, ended ones */
 	unsigned takeovers; /* sockets given to a device that was there */
+	bool connected;	    /* it has a connection to the server */
+	uint64_t size_bytes; /* that the kernel was asked to show; 0: not yet */
 	uint64_t dead_ns;
 };
 void nbd_attach_get_info(const struct nbd_attach *a, struct nbd_attach_info *ret);

@@ -351,7 +351,12 @@ int nbd_listen_open(struct nbd_server *s)
 		if (r < 0)
 			return r;
 	}
-	return s->conf.tcp_host[0] != '\0' ? open_tcp(s) : 0;
+	if (s->conf.tcp_host[0] != '\0')
+		return open_tcp(s);
+	/* An earlier process had one: who waits there must not wait for ever. */
+	if (s->conf.tcp_fd >= 0)
+		close(s->conf.tcp_fd);
+	return 0;
 }
 
 static void close_one(struct nbd_server *s, struct nbd_listener *lis)

@@ -46,6 +46,7 @@ enum view {
 	VIEW_DEVICE,
 	VIEW_SET,
 	VIEW_RELOAD,
+	VIEW_UPGRADE,
 	VIEW_EVENTS,
 	VIEW_FLUSH,
 	VIEW_INJECT,
@@ -165,6 +166,8 @@ void cmd_fail(const struct command *cmd, const struct options *o, int argc, char
 	      struct report *r);
 void cmd_device(const struct command *cmd, const struct options *o, int argc, char **argv,
 		struct report *r);
+void cmd_upgrade(const struct command *cmd, const struct options *o, int argc, char **argv,
+		 struct report *r);
 void cmd_inject(const struct command *cmd, const struct options *o, int argc, char **argv,
 		struct report *r);
 void cmd_set(const struct command *cmd, const struct options *o, int argc, char **argv,

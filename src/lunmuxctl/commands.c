@@ -126,6 +126,11 @@ static const struct command commands[] = {
 	 "Validated first: a bad file changes nothing. What takes effect only at the next start\n"
 	 "of the daemon is named.\n",
 	 0, 1, VIEW_RELOAD, cmd_show},
+	{"upgrade", "[NAME]", "go on with the lunmuxd that is installed now",
+	 "The daemon becomes that program in the same process: connections and /dev/nbdN go on,\n"
+	 "clients only wait for a moment. Refused, with nothing changed, if that program cannot\n"
+	 "take over or does not like the configuration, if requests hang, or with a FUSE file.\n",
+	 0, 1, VIEW_UPGRADE, cmd_upgrade},
 	{"ping", "[NAME]", "does the daemon answer?", NULL, 0, 1, VIEW_PING, cmd_show},
 	{"help", "[VERB]", "this text, or that of a verb", NULL, 0, 1, VIEW_LIST, NULL},
 };

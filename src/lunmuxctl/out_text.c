@@ -230,6 +230,11 @@ static void write_one(const struct report *r, const json_t *l, FILE *f, bool col
 	case VIEW_RELOAD:
 		write_reload(l, f);
 		break;
+	case VIEW_UPGRADE:
+		fprintf(f, "%s: lunmuxd %s goes on where %s has left (pid %lld); clients waited for %llu ms\n",
+			name, get_str(l, "version", a, sizeof(a)), get_str(l, "previous", b, sizeof(b)),
+			(long long)get_int(l, "pid"), (unsigned long long)get_u64(l, "wait_ms"));
+		break;
 	case VIEW_FLUSH:
 		fprintf(f, "%s: flushed in %s\n", name, human_age_ms(get_u64(l, "flushed_ms"), age));
 		break;

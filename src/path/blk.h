@@ -32,6 +32,8 @@ int blk_engine_new(struct loop *l, unsigned depth, enum blk_engine_kind kind,
 		   struct blk_engine **ret);
 /* All paths must have been released (asserted).  Accepts NULL. */
 void blk_engine_free(struct blk_engine *e);
+/* Is nothing of it in the kernel, or in a thread? Accepts NULL. */
+bool blk_engine_is_idle(const struct blk_engine *e);
 /* "io_uring" or "libaio". */
 const char *blk_engine_name(const struct blk_engine *e);
 

@@ -288,6 +288,11 @@ struct blk_engine *blk_engine_memory(struct blk_engine *e)
 	return e->memory ? e->memory : e;
 }
 
+bool blk_engine_is_idle(const struct blk_engine *e)
+{
+	return !e || (!e->inflight && STAILQ_EMPTY(&e->pending) && blk_engine_is_idle(e->memory));
+}
+
 const char *blk_engine_name(const struct blk_engine *e)
 {
 	return e->ops->name;
