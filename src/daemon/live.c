@@ -141,6 +141,7 @@ static json_t *reload_refused(struct live_error *err, const char *message, const
 static json_t *reload_bad(struct live *lv, const struct conf_errors *errs, int r, struct live_error *err)
 {
 	const struct conf_message *first = NULL;
+	char text[sizeof(err->message)];
 
 	for (size_t i = 0; i < errs->nmsgs; i++) {
 		const struct conf_message *m = &errs->msgs[i];
@@ -151,8 +152,8 @@ static json_t *reload_bad(struct live *lv, const struct conf_errors *errs, int r
 	}
 	if (first)
 		return reload_refused(err, first->text, first->hint, errs->nerrors - 1);
-	snprintf(err->message, sizeof(err->message), "%s: %s", lv->file, strerror(-r));
-	return reload_refused(err, err->message, NULL, 0);
+	snprintf(text, sizeof(text), "%s: %s", lv->file, strerror(-r));
+	return reload_refused(err, text, NULL, 0);
 }
 
 static json_t *warnings_json(const struct conf_errors *errs)
@@ -169,12 +170,13 @@ static json_t *warnings_json(const struct conf_errors *errs)
 static const struct lun_conf *reload_find(struct live *lv, const struct config *c, struct live_error *err)
 {
 	const struct lun_conf *lc = config_find(c, lv->lc->alias);
+	char text[sizeof(err->message)];
 
 	if (lc && !strcmp(lc->alias, lv->lc->alias) && !strcmp(lc->wwid, lv->lc->wwid))
 		return lc;
-	snprintf(err->message, sizeof(err->message), "%s: %s %s", lv->file, lv->lc->alias,
+	snprintf(text, sizeof(text), "%s: %s %s", lv->file, lv->lc->alias,
 		 lc ? "has another WWID or name now" : "is not listed any more");
-	reload_refused(err, err->message, "stop this daemon; another LUN is another daemon's", 0);
+	reload_refused(err, text, "stop this daemon; another LUN is another daemon's", 0);
 	return NULL;
 }
 

@@ -120,6 +120,19 @@ START_TEST(test_reload_bad)
 }
 END_TEST
 
+/* The LUN of a daemon is what it was started for. */
+START_TEST(test_reload_other_lun)
+{
+	start(2);
+	write_conf("");
+	ck_assert_int_eq(ctl("sed -i 's/wwid.*/wwid 3600b/' %s && $CTL reload", conf_path), 78);
+	has(errs, "/lunmux.conf: db01 has another WWID or name now");
+	ck_assert_int_eq(ctl("sed -i s/db01/db02/ %s && $CTL reload", conf_path), 78);
+	has(errs, "/lunmux.conf: db01 is not listed any more");
+	finish();
+}
+END_TEST
+
 START_TEST(test_events)
 {
 	json_t *j;
@@ -463,6 +476,7 @@ int main(void)
 	tcase_add_test(tc, test_change);
 	tcase_add_test(tc, test_events);
 	tcase_add_test(tc, test_reload);
+	tcase_add_test(tc, test_reload_other_lun);
 	tcase_add_loop_test(tc, test_reload_bad, 0, ARRAY_SIZE(bad_conf));
 	tcase_add_test(tc, test_quarantine);
 	tcase_add_test(tc, test_switch_group);
