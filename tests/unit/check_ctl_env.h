@@ -122,6 +122,34 @@ static bool env_detach(void *arg, bool force, struct ctl_error *err)
 static const struct ctl_device_ops env_device_ops = {
 	.attach = env_attach, .detach = env_detach, .show = env_device};
 
+/* It goes over at once; what it says of itself then is @upgrade_error, if it did not work. */
+static unsigned upgrades;
+static const char *upgrade_error;
+
+static bool env_upgrade(void *arg, struct ctl_error *err)
+{
+	(void)arg;
+	(void)err;
+	upgrades += !upgrade_error;
+	return true;
+}
+
+static json_t *env_upgrade_show(void *arg)
+{
+	static unsigned shown;
+	/* It takes a moment. */
+	bool begun = upgrades > shown || upgrade_error;
+	json_t *j = json_pack("{s:s, s:i, s:i, s:s}", "state", upgrades > shown ? "checking" : "none", "count",
+			      shown, "wait_ms", shown ? 20 : 0, "error",
+			      upgrade_error && begun ? upgrade_error : "");
+
+	(void)arg;
+	shown = upgrades;
+	return j;
+}
+
+static const struct ctl_upgrade_ops env_upgrade_ops = {.begin = env_upgrade, .show = env_upgrade_show};
+
 /* The one that can be added is /dev/sg20. */
 static struct path *env_add(void *arg, const char *name, bool *ret_new, struct ctl_error *err)
 {
@@ -226,7 +254,8 @@ static void env_start(struct loop *l, unsigned npaths)
 				.reload = env_reload,
 				.set = env_set,
 				.device = &env_device_ops,
-				.paths = &env_path_ops};
+				.paths = &env_path_ops,
+				.upgrade = &env_upgrade_ops};
 
 	log_init("check_ctl", NULL, LOG_L_ERR - 1);
 	loop = l;

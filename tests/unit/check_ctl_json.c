@@ -10,7 +10,7 @@
 
 static const char *const runs[] = {
 	"list", "status", "paths", "stats", "ping", "events", "trace", "wait", "flush", "resize",
-	"set depth 5", "reload", "switch-group 0", "queueing on", "queueing default", "drain-path sg4",
+	"set depth 5", "reload", "upgrade", "switch-group 0", "queueing on", "queueing default", "drain-path sg4",
 	"add-path sg20", "del-path sg20", "inject sg3 delay 5", "inject sg3 off", "attach",
 	"detach", "reinstate-path sg4", "fail-path sg3", "fail-path sg4", "fail now",
 };

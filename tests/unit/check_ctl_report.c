@@ -501,6 +501,23 @@ START_TEST(test_inject)
 }
 END_TEST
 
+/* --- upgrade --- */
+
+START_TEST(test_upgrade)
+{
+	start(2);
+	ck_assert_int_eq(ctl("$CTL upgrade"), 0);
+	has(out, "db01: lunmuxd 1.2.3 goes on where 1.2.3 has left (pid ");
+	has(out, "clients waited for 20 ms");
+	upgrade_error = "/usr/sbin/lunmuxd cannot take over: it died";
+	ck_assert_int_eq(ctl("$CTL upgrade db01"), 1);
+	has(errs, "db01: /usr/sbin/lunmuxd cannot take over: it died");
+	has(errs, "hint: the lunmuxd that ran goes on as before");
+	upgrade_error = NULL;
+	finish();
+}
+END_TEST
+
 /* --- every verb against each kind of daemon --- */
 
 enum { LIVE, DEGRADED, DARK, ABSENT, NOWHERE, KINDS };
@@ -543,6 +560,7 @@ static const struct {
 	{"set %s depth 5", {0, 0, 0, 6, 5}},
 	{"set %s depth 0", {2, 2, 2, 6, 5}},
 	{"reload %s", {0, 0, 0, 6, 5}},
+	{"upgrade %s", {0, 0, 0, 6, 5}},
 	{"ping %s", {0, 0, 0, 6, 5}},
 	{"attach %s", {0, 0, 0, 6, 5}},
 	{"detach %s", {0, 0, 0, 6, 5}},
@@ -681,6 +699,7 @@ int main(void)
 	tcase_add_test(tc, test_io);
 	tcase_add_test(tc, test_by_hand);
 	tcase_add_test(tc, test_inject);
+	tcase_add_test(tc, test_upgrade);
 	tcase_add_loop_test(tc, test_exits, 0, KINDS);
 	tcase_add_test(tc, test_exits_complete);
 	suite_add_tcase(s, tc);
