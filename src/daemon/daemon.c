@@ -139,10 +139,15 @@ static void daemon_ready(struct daemon *d)
 	loop_lag_reset(d->loop);
 }
 
+/* Once the LUN is up: now, or when all paths have been judged, for which there is some time. */
 void daemon_try_ready(struct daemon *d)
 {
-	if (d->exports_started)
+	if (d->ready || lun_get_state(d->lun) != LUN_UP)
+		return;
+	if (d->exports_started || paths_all_checked(d) || d->waited)
 		daemon_ready(d);
+	else if (!loop_timer_running(&d->ready_timer))
+		loop_timer_in(d->loop, &d->ready_timer, READY_WAIT_NS);
 }
 
 static void daemon_ready_due(struct loop_timer *t)
@@ -184,10 +189,7 @@ static void daemon_lun_changed(struct lun_observer *o, struct lun *lun)
 		daemon_cannot_serve(d);
 		return;
 	}
-	if (paths_all_checked(d) || d->waited)
-		daemon_ready(d);
-	else if (!loop_timer_running(&d->ready_timer))
-		loop_timer_in(d->loop, &d->ready_timer, READY_WAIT_NS);
+	daemon_try_ready(d);
 }
 
 /* --- stop ---------------------------------------------------------------------- */

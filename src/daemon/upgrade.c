@@ -365,7 +365,9 @@ static json_t *upgrade_json(void *arg)
 	const struct daemon *d = arg;
 	const struct upgrade *u = &d->upgrade;
 
-	return json_pack("{s:s, s:I, s:I, s:s}", "state", u->adopting ? "adopting" : state_names[u->state],
+	bool arriving = u->adopting || (u->count && !d->ready);
+
+	return json_pack("{s:s, s:I, s:I, s:s}", "state", arriving ? "adopting" : state_names[u->state],
 			 "count", (json_int_t)u->count, "wait_ms", (json_int_t)(u->wait_ns / NS_PER_MS),
 			 "error", u->error);
 }

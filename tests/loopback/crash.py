@@ -3,7 +3,7 @@
 
 Keeps a model of what it writes: one request a block at a time, as the kernel's client does.  When the connection ends it
 connects again and sends every write without an answer once more, the same bytes; others go on at once.  Each read is
-compared with the model; at the end everything is.  Prints the reconnections and the longest time without an answer.
+compared with the model, which starts with zeroes; at the end everything is.  Prints the reconnections and the longest time without an answer.
 """
 import random
 import socket
@@ -100,7 +100,12 @@ class Load:
             self.client = None
 
     def run(self, seconds):
+        # An earlier load may have left something.
+        self.out = {block: (nbd.WRITE, 0) for block in range(BLOCKS)}
         self.connect()
+        self.resent = 0
+        while self.out:
+            self.step(False)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.step(True)
