@@ -4,7 +4,7 @@
 #
 # nbd_device auto: a file system on /dev/nbdN lives through crashes of lunmuxd. Eight writers fsync record after record;
 # the daemon is killed at random and started again at once; no writer meets an error, what was fsynced is there, fsck
-# finds nothing. A time without a path cuts nothing, SIGTERM leaves a device in use and detaches one that nobody uses.
+# finds nothing. An upgrade is a short wait. A time without a path cuts nothing, SIGTERM leaves a device in use and detaches one that nobody uses.
 #
 # KILLS: crashes, a few for a machine that has better things to do.
 
@@ -130,6 +130,22 @@ say_stall "crashes"
 check "no writer has ended" writers_live
 check "the device is the same" device_is path "$dev"
 check "it was taken over" device_is takeovers 1
+
+say "upgrades"
+pid=$lunmux_pid
+n=$(device takeovers)
+for i in 1 2 3; do
+	w=$(lun_writes)
+	check "upgrade $i" ctl upgrade lun || break
+	say "$(tail -n 1 $work/output)"
+	check "writers at work" wait_for 20 wrote_since "$w"
+done
+say_stall "upgrades"
+equal "the process and the program" "$(ctl --json status lun | jq -r '.luns[0].daemon | "\(.pid) \(.upgrade.count)"')" \
+	"$pid 3"
+check "the device is the same" device_is path "$dev"
+check "and attached" device_is state attached
+equal "by the same connection" "$(device takeovers) $(device attempts)" "$n 0"
 
 say "no path for three times as long as the queue's timer"
 n=$(device attempts)

@@ -184,16 +184,21 @@ static void pass(uint64_t ns)
 	rig_pump(&rig);
 }
 
-static void start(const struct rig_conf *conf)
+static void make_attach(void)
 {
 	struct nbd_attach_conf ac = { .kernel = &fake_kernel, .wwid = "3600a", .name = "db01",
 				      .dead_ns = 600 * NS_PER_SEC };
 
+	ck_assert_int_eq(nbd_attach_new(rig.loop, srv, rig.lun, &ac, &at), 0);
+	ck_assert_int_eq(info().state, NBD_A_OFF);
+}
+
+static void start(const struct rig_conf *conf)
+{
 	kernel.loaded = true;
 	kernel.index = kernel.taken = kernel.sock = -1;
 	nr_start(conf);
-	ck_assert_int_eq(nbd_attach_new(rig.loop, srv, rig.lun, &ac, &at), 0);
-	ck_assert_int_eq(info().state, NBD_A_OFF);
+	make_attach();
 }
 
 static void on_stopped(void *arg)
@@ -521,12 +526,78 @@ START_TEST(test_stop_in_use)
 }
 END_TEST
 
+/* Server and attachment of the next process, with the one connection of the last; *was is what that one said of it. */
+static void next_process(struct nbd_attach_info *was, struct nbd_conn_state *ret)
+{
+	struct nbd_conn_state *all;
+	size_t n;
+
+	*was = info();
+	ck_assert_int_eq(nbd_server_save(srv, &all, &n), 0);
+	ck_assert_uint_eq(n, 1);
+	*ret = all[0];
+	free(all);
+	ck_assert(ret->kernel);
+	ret->fd = nr_take_away(ret->fd);
+	stop_attach();
+	at_stopped = false;
+	nbd_server_stop(srv);
+	rig_pump(&rig);
+	ck_assert(nbd_server_stopped(srv));
+	nbd_attach_free(at);
+	nbd_server_free(srv);
+	ck_assert_int_eq(nbd_server_new(rig.loop, rig.lun, &nr_conf, &srv), 0);
+	make_attach();
+}
+
+/* The next process gets the connection as it is, the kernel is asked nothing; what it has said meanwhile is answered. */
+START_TEST(test_adopt)
+{
+	struct nbd_conn_state st;
+	struct nbd_attach_info was;
+	uint8_t data[512];
+
+	start(&(struct rig_conf){ 0 });
+	kernel.index = 5;
+	strcpy(kernel.backend, "lunmux:3600a:db01");
+	kernel.size = 8192 * 512;
+	attach();
+	strcpy(kernel.user, "mounted on /srv");
+	rig_advance(&rig, 2 * NS_PER_SEC);
+	nbd_server_freeze(srv);
+	rig_pump(&rig);
+	nr_request(kernel.sock, 0, NBD_READ, 1, 0, sizeof(data));
+	next_process(&was, &st);
+	ck_assert_int_eq(nbd_attach_adopt(at, was.index, was.backend, was.size_bytes, was.takeovers, &st), 0);
+	nbd_conn_state_clear(&st);
+	ck_assert_int_eq(info().state, NBD_A_ATTACHED);
+	until_idle();
+	nr_expect_simple(kernel.sock, 1, 0);
+	nr_recv(kernel.sock, data, sizeof(data));
+	expect_io();
+	ck_assert_int_eq(info().index, 5);
+	ck_assert_uint_eq(info().takeovers, 1);
+	ck_assert_str_eq(info().backend, "lunmux:3600a:db01");
+	ck_assert_uint_eq(kernel.connects, 0);
+	ck_assert_uint_eq(kernel.reconfigures, 1);
+	/* It is ours as any other, and as old as it is: lost, it is taken over at once. */
+	lose();
+	ck_assert_int_eq(info().state, NBD_A_ATTACHED);
+	ck_assert_uint_eq(info().takeovers, 2);
+	expect_io();
+	kernel.user[0] = '\0';
+	stop();
+	ck_assert_uint_eq(kernel.disconnects, 1);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		test_attach, test_large_blocks_full_house, test_takeover, test_not_ours, test_dropped,
 		test_lost_connection, test_detached_by_somebody_else, test_detach, test_failures,
 		test_grown_meanwhile, test_stop_in_use, test_queue_set_by_udev,
+		test_adopt,
 	};
 	Suite *s = suite_create("nbd_attach");
 	TCase *tc = tcase_create("nbd_attach");

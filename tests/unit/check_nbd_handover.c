@@ -22,19 +22,6 @@
 static const struct rig_conf plain;
 static const struct rig_conf late = { .late = true };
 
-/* The old server keeps descriptors that lead nowhere, as those of a process that is gone. */
-static int take_away(int fd)
-{
-	int copy = dup(fd), dead[2];
-
-	ck_assert_int_ge(copy, 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, dead), 0);
-	ck_assert_int_eq(dup2(dead[0], fd), fd);
-	close(dead[0]);
-	close(dead[1]);
-	return copy;
-}
-
 static void adopt_all(struct nbd_conn_state *all, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -59,7 +46,7 @@ static size_t handover(void)
 	ck_assert_int_eq(nbd_server_save(srv, &all, &n), 0);
 	nbd_server_told(srv, &size, &block);
 	for (size_t i = 0; i < n; i++) {
-		all[i].fd = take_away(all[i].fd);
+		all[i].fd = nr_take_away(all[i].fd);
 		bytes += all[i].in_len + all[i].out_len;
 	}
 	nbd_server_stop(srv);

@@ -59,6 +59,18 @@ void nr_stop(void)
 	memset(&nr_conf, 0, sizeof(nr_conf));
 }
 
+int nr_take_away(int fd)
+{
+	int copy = dup(fd), dead[2];
+
+	ck_assert_int_ge(copy, 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, dead), 0);
+	ck_assert_int_eq(dup2(dead[0], fd), fd);
+	close(dead[0]);
+	close(dead[1]);
+	return copy;
+}
+
 int nr_connect(void)
 {
 	int fds[2];

@@ -25,6 +25,9 @@ void nr_stop(void);
 
 /* A connected client: nothing has been read or sent. */
 int nr_connect(void);
+/* What the next process gets of @fd; the old server keeps a descriptor that leads nowhere, as that of a process
+ * that is gone. */
+int nr_take_away(int fd);
 void nr_close(int fd);
 /* All of it, or the test fails. */
 void nr_send(int fd, const void *data, size_t len);
