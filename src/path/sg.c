@@ -182,6 +182,7 @@ static void sg_path_free(struct sg_path *s)
 	loop_task_cancel(s->loop, &s->close_task);
 	free(s->check.buf);
 	free(s->slots);
+	free(s->asides);
 	free(s->files);
 	free(s);
 }

@@ -39,7 +39,7 @@ void sg_hdr_init(struct sg_path *s, struct sg_slot *slot, unsigned cdb_len,
 	h->cmd_len = (unsigned char)cdb_len;
 	h->cmdp = slot->cdb;
 	h->mx_sb_len = SENSE_BYTES_MAX;
-	h->sbp = slot->sense;
+	h->sbp = slot->aside->sense;
 	h->timeout = timeout_ms;
 	/* Without it the kernel queues at the head: the newest first. */
 	h->flags = SG_FLAG_Q_AT_TAIL;
@@ -125,12 +125,12 @@ static bool encode_discard(struct sg_path *s, struct sg_slot *slot, struct cmd *
 
 	switch (s->feat.discard) {
 	case SG_DISCARD_UNMAP:
-		len = cdb_unmap_param(slot->param, sizeof(slot->param), &range, 1);
+		len = cdb_unmap_param(slot->aside->param, sizeof(slot->aside->param), &range, 1);
 		slot->class = SCSI_UNMAP;
 		slot->feature = SG_NO_UNMAP;
 		sg_hdr_init(s, slot, cdb_unmap(slot->cdb, (uint16_t)len, 0),
 			    s->io_timeout_ms);
-		hdr_data(slot, SG_DXFER_TO_DEV, slot->param, (uint32_t)len);
+		hdr_data(slot, SG_DXFER_TO_DEV, slot->aside->param, (uint32_t)len);
 		return true;
 	case SG_DISCARD_WS16:
 	case SG_DISCARD_WS10:
@@ -151,7 +151,7 @@ static bool encode_status(struct sg_path *s, struct sg_slot *slot, struct cmd *c
 	slot->feature = SG_NO_STATUS;
 	sg_hdr_init(s, slot, cdb_get_lba_status(slot->cdb, cmd->lba, SG_PARAM_BYTES),
 		    s->io_timeout_ms);
-	hdr_data(slot, SG_DXFER_FROM_DEV, slot->param, SG_PARAM_BYTES);
+	hdr_data(slot, SG_DXFER_FROM_DEV, slot->aside->param, SG_PARAM_BYTES);
 	return true;
 }
 
@@ -211,8 +211,8 @@ void sg_judge_raw(const struct sg_path *s, const struct sg_slot *slot,
 		.host_status = h->host_status,
 		.driver_status = h->driver_status,
 		.status = h->status,
-		.sense = slot->sense,
-		.sense_len = MIN((size_t)h->sb_len_wr, sizeof(slot->sense)),
+		.sense = slot->aside->sense,
+		.sense_len = MIN((size_t)h->sb_len_wr, sizeof(slot->aside->sense)),
 		.resid = h->resid,
 		.dxfer_len = slot->hdr.dxfer_len,
 		/* Without caching page and SYNCHRONIZE CACHE there is no cache that we
@@ -236,7 +236,7 @@ static void status_extents(const struct sg_path *s, struct sg_slot *slot,
 	struct cmd *cmd = slot->cmd;
 	unsigned i, n;
 
-	n = lba_status_parse(slot->param, SG_PARAM_BYTES - (size_t)h->resid, cmd->lba,
+	n = lba_status_parse(slot->aside->param, SG_PARAM_BYTES - (size_t)h->resid, cmd->lba,
 			     cmd->nblocks, e, MIN(cmd->max_extents, SG_LBA_EXTENTS));
 	for (i = 0; i < n; i++) {
 		cmd->extents[i].nblocks = e[i].nblocks;

@@ -222,9 +222,13 @@ static int make_slots(struct sg_path *s)
 	s->nslots = s->depth;
 	s->nfiles = (s->nslots + SG_CMDS_PER_FILE - 1) / SG_CMDS_PER_FILE;
 	s->slots = calloc(s->nslots + 1, sizeof(*s->slots));
+	/* Not cleared, for that would touch all of it. */
+	s->asides = malloc((s->nslots + 1) * sizeof(*s->asides));
 	s->files = calloc(sg_all_files(s), sizeof(*s->files));
-	if (!s->slots || !s->files)
+	if (!s->slots || !s->asides || !s->files)
 		return -ENOMEM;
+	for (i = 0; i <= s->nslots; i++)
+		s->slots[i].aside = &s->asides[i];
 	for (i = 0; i < sg_all_files(s); i++)
 		loop_fd_init(&s->files[i].lfd, -1, sg_file_event);
 	for (i = 0; i < s->nslots; i++)

@@ -75,11 +75,16 @@ struct sg_file {
 	unsigned empty_wakes; /* in a row */
 };
 
+/* What few commands need: kept apart, so that pages of it are touched, and are memory, only then. */
+struct sg_aside {
+	uint8_t sense[SENSE_BYTES_MAX];
+	uint8_t param[SG_PARAM_BYTES];
+};
+
 struct sg_slot {
 	struct sg_io_hdr hdr; /* as written; results are read into another one */
 	uint8_t cdb[CDB_BYTES_MAX];
-	uint8_t sense[SENSE_BYTES_MAX];
-	uint8_t param[SG_PARAM_BYTES];
+	struct sg_aside *aside;
 	enum sg_slot_state state;
 	enum scsi_class class;
 	struct cmd *cmd; /* NULL: the check's */
@@ -189,6 +194,7 @@ struct sg_path {
 	unsigned nfiles;
 	/* slot[0..nslots-1] are for data, the last one for the check. */
 	struct sg_slot *slots;
+	struct sg_aside *asides; /* of each */
 	unsigned nslots;
 	STAILQ_HEAD(, sg_slot) free_slots, queue, ended;
 

@@ -141,13 +141,13 @@ static void ask_rtpg(struct sg_path *s, struct sg_slot *slot)
 static void ask_stpg(struct sg_path *s, struct sg_slot *slot)
 {
 	struct cdb_tpg group = {.group = s->check.facts.tpg, .state = ALUA_OPTIMIZED};
-	size_t len = cdb_set_tpg_param(slot->param, sizeof(slot->param), &group, 1);
+	size_t len = cdb_set_tpg_param(slot->aside->param, sizeof(slot->aside->param), &group, 1);
 
 	slot->class = SCSI_OTHER;
 	sg_hdr_init(s, slot, cdb_set_tpg(slot->cdb, (uint32_t)len),
 		    s->check_timeout_ms);
 	slot->hdr.dxfer_direction = SG_DXFER_TO_DEV;
-	slot->hdr.dxferp = slot->param;
+	slot->hdr.dxferp = slot->aside->param;
 	slot->hdr.dxfer_len = (uint32_t)len;
 }
 
