@@ -7,7 +7,7 @@
 # one belongs to dm-multipath (with udevd and multipathd), one to lunmuxd, over two paths each, and both are the same
 # disk, as fast and as slow:
 #   sdebug  scsi_debug, 2 ms a command, two hosts: an offline path, lost commands, TASK SET FULL
-#   lio     tcm_loop over device-mapper over a loop device, 5 ms a command: a path that is 30 ms slower
+#   lio     tcm_loop over device-mapper over a loop device: a path that is 30 ms slower
 # The load is steady's: eight threads, a request every 40 ms each, writes and reads by turns, verified.
 
 # shellcheck disable=SC1091,SC2317 # made by vmrun; called by wait_for
@@ -44,7 +44,7 @@ set_up_luns()
 	add_lun sdebug.dm "${h[0]}:0:0:0" "${h[1]}:0:0:0"
 	add_lun sdebug.lunmux "${h[0]}:0:0:1" "${h[1]}:0:0:1"
 	tcm_dm_load 4 64 2 || die "tcm_loop"
-	for i in 0 1 2 3; do tcm_dm_table $i delay 5 || die "dm-delay"; done
+	for i in 0 1 2 3; do tcm_dm_table $i linear || die "device-mapper"; done
 	add_lun lio.dm "${paths[0]}" "${paths[2]}"
 	add_lun lio.lunmux "${paths[1]}" "${paths[3]}"
 	udevadm settle -t 60
@@ -121,7 +121,7 @@ begin()
 	case $1 in
 	offline | alone) echo offline >"$scsi_dir/$2/device/state" ;;
 	lost) echo "0 1 0xff" >"$errors/$2/error" ;;
-	slow) tcm_dm_table "$3" delay 35 ;;
+	slow) tcm_dm_table "$3" delay 30 ;;
 	full) storm_start "$2" ;;
 	esac || die "fault $1"
 }
@@ -130,7 +130,7 @@ end()
 	case $1 in
 	offline | alone) echo running >"$scsi_dir/$2/device/state" ;;
 	lost) echo "- 0 0xff" >"$errors/$2/error" ;;
-	slow) tcm_dm_table "$3" delay 5 ;;
+	slow) tcm_dm_table "$3" linear ;;
 	full) storm_end "$2" ;;
 	esac || die "end of fault $1"
 }
