@@ -288,11 +288,15 @@ static void overdue_tick(struct loop_timer *t)
 	struct lun *lun = container_of(t, struct lun, overdue_timer);
 	uint64_t now = loop_now_ns(lun->loop);
 
-	/* Stopped, or the whole machine was: what has ended meanwhile is heard of only now. */
-	if (now - lun->overdue_set_ns > 4 * OVERDUE_TICK_NS)
+	/* Stopped, or the whole machine was: what has ended meanwhile is heard of only now.  But what was not
+	 * heard of by the next look either has not ended, however late that is. */
+	if (now - lun->overdue_set_ns > 4 * OVERDUE_TICK_NS && !lun->overdue_excused) {
 		lun->overdue_base_ns = now;
-	else
+		lun->overdue_excused = true;
+	} else {
 		lun->overdue_due = true;
+		lun->overdue_excused = false;
+	}
 	lun_dirty(lun);
 }
 

@@ -126,6 +126,7 @@ struct lun {
 	struct loop_timer delay_timer, no_path_timer, failback_timer, stop_timer, activate_timer,
 		overdue_timer;
 	bool overdue_due;	  /* the timer has fired: look in this turn */
+	bool overdue_excused;	  /* the last look was late, and not done */
 	uint64_t overdue_set_ns;  /* the timer was started */
 	uint64_t overdue_base_ns; /* the process was away until then: nothing counts as older */
 	uint64_t activated_ns; /* a port group was asked to serve; 0: never */

@@ -305,6 +305,25 @@ START_TEST(test_slow_read_keeps_its_buffer)
 }
 END_TEST
 
+/* A loop whose turns are always late is no excuse for a path that does not answer. */
+START_TEST(test_overdue_on_a_crowded_machine)
+{
+	struct ask r;
+	uint64_t began;
+
+	start_quick(2, NULL);
+	stuck(&r, REQ_READ, 0, 1, 0);
+	began = loop_now_ns(loop);
+	while (!r.dones && loop_now_ns(loop) - began < 60 * NS_PER_SEC) {
+		loop_sim_advance(loop, 400 * NS_PER_MS);
+		run(NS_PER_MS);
+	}
+	answered(&r, 0);
+	ck_assert_uint_le(loop_now_ns(loop) - began, 2 * NS_PER_SEC);
+	finish();
+}
+END_TEST
+
 START_TEST(test_suspect_path_rests)
 {
 	struct ask r;
@@ -533,6 +552,7 @@ int main(void)
 		{ test_stop_does_not_wait_for_ghosts, 1 },
 		{ test_slow_write_goes_elsewhere, 1 },
 		{ test_slow_read_keeps_its_buffer, 1 },
+		{ test_overdue_on_a_crowded_machine, 1 },
 		{ test_suspect_path_rests, 1 },
 		{ test_last_path_is_used_although_suspect, 1 },
 		{ test_two_of_three_do_not_answer, 2 },
