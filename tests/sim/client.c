@@ -339,13 +339,22 @@ static bool cache_may_be_lost(struct world *w, uint32_t since)
 	/* A process that dies may not have struck off what it has told. */
 	if (w->killer.tick > since && (w->loss_tick || w->reset_tick || w->array.flush_excuse))
 		return true;
-	return w->reset_tick > since && !nexus_has_witness(&w->array.nexus[w->reset_nexus]);
+	return false;
+}
+
+/* A witness at the time of the reset may have fallen silent before it was heard, and when the last of the clients
+ * is told there may be one again. */
+static void look_for_witness(struct world *w)
+{
+	if (w->reset_tick > w->bare_reset_tick && !nexus_has_witness(&w->array.nexus[w->reset_nexus]))
+		w->bare_reset_tick = w->reset_tick;
 }
 
 static bool eio_is_excused(struct world *w, struct op *op)
 {
 	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
 
+	look_for_witness(w);
 	if (op->nblocks && array_is_bad(&w->array, op->lba, op->nblocks))
 		return true;
 	if (w->failing_tick >= op->begin)
