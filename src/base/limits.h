@@ -37,6 +37,7 @@
 #define MERGE_BYTES_MAX (512u * KIB) /* of requests that share one: see cmd_gather() */
 #define CMD_SAME_MAX 3	      /* V_SAME in a row before V_OTHER */
 #define CMD_TRIES_MAX 32      /* attempts of one command in all */
+#define CMD_RETRY_SEC 180u    /* time in these and between them: sd's, six times 30 s */
 #define PATH_STREAK_MAX 3     /* VF_STREAK outcomes in a row on one path */
 
 /* --- one request --- */

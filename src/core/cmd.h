@@ -70,6 +70,7 @@ struct cmd {
 	struct path *prefer; /* V_SAME: this path if it has room */
 	struct path *last;   /* sent there last; compared only, it may be gone */
 	unsigned tries;	    /* sendings so far */
+	uint64_t spent_ns;  /* in them, and in delays; not without a path */
 	unsigned same;	    /* V_SAME in a row */
 	unsigned delay_ms;  /* last V_LATER delay */
 	uint64_t gen;	    /* suspicions of a lost cache before it was sent (cache.c) */

@@ -141,6 +141,7 @@ static void hedge_flush(struct lun *lun, struct cmd *cmd)
 	again->op = CMD_FLUSH;
 	again->owed = cmd->owed;
 	again->tries = cmd->tries;
+	again->spent_ns = cmd->spent_ns;
 	memcpy(again->tried, cmd->tried, sizeof(again->tried));
 	again->tried[cmd->path->index / 64] |= 1ull << (cmd->path->index % 64);
 	cmd->replaced = true;

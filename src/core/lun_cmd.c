@@ -237,6 +237,7 @@ struct cmd *cmd_split(struct lun *lun, struct cmd *cmd)
 	front->flags = cmd->flags;
 	front->lba = cmd->lba;
 	front->tries = cmd->tries;
+	front->spent_ns = cmd->spent_ns;
 	front->delay_ms = cmd->delay_ms;
 	front->group_retried = cmd->group_retried;
 	front->last = cmd->last;

@@ -2,8 +2,9 @@
 /*
  * lun_verdict.c - what a verdict makes of a command: the one switch.
  *
- * A command has one budget of attempts whatever the mix of verdicts
- * (CMD_TRIES_MAX); only the no-path policy may hold it without limit.
+ * A command has one budget of attempts and one of time whatever the mix of
+ * verdicts (CMD_TRIES_MAX, CMD_RETRY_SEC); only the no-path policy may hold it
+ * without limit.
  */
 #include "core/lun_priv.h"
 
@@ -63,11 +64,16 @@ static void act_final(struct lun *lun, struct cmd *cmd, int err)
 		cmd_end(lun, cmd, err);
 }
 
+static bool cmd_may_retry(const struct cmd *cmd)
+{
+	return cmd->tries < CMD_TRIES_MAX && cmd->spent_ns < CMD_RETRY_SEC * NS_PER_SEC;
+}
+
 static void act_resend(struct lun *lun, struct cmd *cmd)
 {
 	if (act_void(lun, cmd))
 		return;
-	if (cmd->tries >= CMD_TRIES_MAX && !fault_strikes(PLANT_NO_BUDGET)) {
+	if (!cmd_may_retry(cmd) && !fault_strikes(PLANT_NO_BUDGET)) {
 		act_final(lun, cmd, cmd->outcome.err ? cmd->outcome.err : EIO);
 		return;
 	}
@@ -80,11 +86,12 @@ static void act_later(struct lun *lun, struct cmd *cmd)
 
 	if (act_void(lun, cmd))
 		return;
-	if (cmd->tries >= CMD_TRIES_MAX) {
+	if (!cmd_may_retry(cmd)) {
 		act_resend(lun, cmd);
 		return;
 	}
 	cmd->delay_ms = cmd->delay_ms ? MIN(cmd->delay_ms * 2, LATER_MAX_MS) : LATER_FIRST_MS;
+	cmd->spent_ns += cmd->delay_ms * NS_PER_MS;
 	cmd->due_ns = lun->now_ns + cmd->delay_ms * NS_PER_MS;
 	STAILQ_FOREACH (c, &lun->delayed, link) {
 		if (c->due_ns > cmd->due_ns)
@@ -243,6 +250,7 @@ static void act_good(struct lun *lun, struct cmd *cmd)
 	}
 	cmd_advance(lun, cmd, done);
 	cmd->tries = 1; /* progress: the budget is for attempts without any */
+	cmd->spent_ns = 0;
 	act_resend(lun, cmd);
 }
 
@@ -325,6 +333,7 @@ void lun_act(struct lun *lun, struct cmd *cmd)
 	char why[160] = "";
 
 	path_account_end(p, cmd, lun->now_ns);
+	cmd->spent_ns += lun->now_ns - MIN(cmd->sent_ns, lun->now_ns);
 	record_cmd(lun, cmd, lun->now_ns);
 	if (!fault_strikes(PLANT_SLOT_LEAK))
 		qdepth_give(&lun->qd);

@@ -165,6 +165,7 @@ static void op_begin(struct op *op)
 	struct world *w = op_world(op);
 
 	op->sends = op->max_tries = op->others = op->once = 0;
+	op->over_ns = 0;
 	op->sent_before = false;
 	op->again = op->sent_main = op->other_all = op->enospc = op->unsupported = op->canceled = op->haunted = false;
 	op->begin = w->oracle.tick;
@@ -189,6 +190,7 @@ static void op_begin_again(struct op *op)
 	op->resend = false;
 	op->sent_before |= op->sent_main;
 	op->sends = op->max_tries = op->others = op->once = 0;
+	op->over_ns = 0;
 	op->sent_main = op->other_all = op->enospc = op->unsupported = false;
 	op->haunted |= op->sent_before;
 	op->begin_ns = world_now_ns(op_world(op));
@@ -360,6 +362,8 @@ static bool eio_is_excused(struct world *w, struct op *op)
 	if (w->failing_tick >= op->begin)
 		return true; /* the no-path policy: its own check is in world_poll_lun() */
 	if (op->once >= 2 || op->max_tries >= CMD_TRIES_MAX)
+		return true;
+	if (op->over_ns && loop_now_ns(w->loop) >= op->over_ns)
 		return true;
 	if (op->other_all)
 		return true;

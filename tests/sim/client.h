@@ -43,6 +43,7 @@ struct op {
 	unsigned sends;		/* commands that named it */
 	bool sent_main;		/* one of them carried its own operation */
 	unsigned max_tries;
+	uint64_t over_ns; /* the time of one of its commands may be over then; 0: of none yet */
 	unsigned others;	/* bit a path that turned it away */
 	unsigned once;		/* answers with VF_RETRY_ONCE */
 	bool other_all;		/* every usable path had, the last one for good */

@@ -153,11 +153,14 @@ static void check_suspects(struct nexus *n)
 static void check_attempts(struct nexus *n, const struct cmd *cmd)
 {
 	struct array *a = &n->w->array;
+	uint64_t over_ns = loop_now_ns(n->w->loop) + CMD_RETRY_SEC * NS_PER_SEC - cmd->spent_ns;
 
 	/* One more for each V_CANCELED, which is not counted: paths do not go that often. */
 	if (cmd->tries > CMD_TRIES_MAX)
 		world_fail(n->w, "O8", "a %s is sent for the %u. time", cmd_op_name(cmd->op), cmd->tries + 1);
-	if (cmd->op == CMD_FLUSH && cmd->tries + 1 >= CMD_TRIES_MAX)
+	if (cmd->spent_ns >= CMD_RETRY_SEC * NS_PER_SEC)
+		world_fail(n->w, "O8", "a %s is sent although its time is over", cmd_op_name(cmd->op));
+	if (cmd->op == CMD_FLUSH && (cmd->tries + 1 >= CMD_TRIES_MAX || cmd->spent_ns >= CMD_RETRY_SEC * NS_PER_SEC / 2))
 		a->flush_excuse = world_tick(n->w);
 	for (unsigned i = 0; i < cmd->nsegs; i++) {
 		struct op *op = seg_op(&cmd->seg[i]);
@@ -168,6 +171,7 @@ static void check_attempts(struct nexus *n, const struct cmd *cmd)
 		op->sends++;
 		op->sent_main |= cmd->seg[i].req->phase == REQ_PH_MAIN;
 		op->max_tries = MAX(op->max_tries, cmd->tries + 1);
+		op->over_ns = MIN(op->over_ns ? op->over_ns : NS_NEVER, over_ns);
 		if (op->state != OP_OUT)
 			world_fail(n->w, "O5", "a %s of operation %u, which has been answered, is sent",
 				   cmd_op_name(cmd->op), op->id);

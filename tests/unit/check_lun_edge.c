@@ -281,6 +281,33 @@ START_TEST(test_short_transfers_are_progress)
 }
 END_TEST
 
+/* Few attempts, but long ones: after three minutes it is the LUN. What no path was there for does not count. */
+START_TEST(test_budget_of_time)
+{
+	struct ask w;
+	uint64_t began;
+
+	begin(1, queue_for_ever);
+	m.lat_ns[0] = 20 * NS_PER_SEC;
+	m.next[0] = (struct outcome){ .verdict = V_SAME, .err = EIO };
+	m.fail_n[0] = 1000000;
+	ask(&w, REQ_WRITE, 0, 8, 7, 0);
+	run(50 * NS_PER_SEC);
+	lun_fail_path(lun, &sps[0]->path);
+	run(600 * NS_PER_SEC);
+	ck_assert_uint_eq(w.dones, 0);
+	lun_reinstate_path(lun, &sps[0]->path);
+	began = loop_now_ns(loop);
+	while (!w.dones)
+		run(NS_PER_SEC);
+	ck_assert_uint_ge(loop_now_ns(loop) - began, 100 * NS_PER_SEC);
+	ck_assert_uint_le(loop_now_ns(loop) - began, 160 * NS_PER_SEC);
+	answered(&w, EIO);
+	ck_assert_uint_lt(m.ncmds[0], 12);
+	finish();
+}
+END_TEST
+
 /* --- groups ---------------------------------------------------------------------------- */
 
 static void manual(struct lun_params *p)
@@ -776,7 +803,7 @@ int main(void)
 		test_disable_and_enable_during_a_check,
 		test_remove_during_a_check,
 		test_lost_during_its_check,
-		test_lost_during_its_flush_is_flushed_later,
+		test_budget_of_time, test_lost_during_its_flush_is_flushed_later,
 		test_deferred_error_fails_one_flush,
 		test_failed_flush_leaves_everything_dirty,
 		test_discard_that_no_path_can_do_any_more,
