@@ -308,79 +308,6 @@ START_TEST(test_budget_of_time)
 }
 END_TEST
 
-/* --- groups ---------------------------------------------------------------------------- */
-
-static void manual(struct lun_params *p)
-{
-	p->failback = FAILBACK_MANUAL;
-}
-
-static unsigned current_prio(void)
-{
-	struct lun_group_info g[8];
-	unsigned n = lun_get_groups(lun, g, 8);
-
-	for (unsigned i = 0; i < n; i++)
-		if (g[i].current)
-			return (unsigned)g[i].prio;
-	return ~0u;
-}
-
-START_TEST(test_manual_failback_outlives_the_first_path)
-{
-	begin(4, manual);
-	m.prio[0] = m.prio[1] = 10;
-	m.prio[2] = m.prio[3] = 50;
-	for (int k = 0; k < 4; k++) {
-		lun_fail_path(lun, &sps[k]->path);
-		lun_reinstate_path(lun, &sps[k]->path);
-	}
-	run(10 * NS_PER_MS);
-	lun_fail_path(lun, &sps[2]->path);
-	lun_fail_path(lun, &sps[3]->path);
-	run(NS_PER_MS);
-	ck_assert_uint_eq(current_prio(), 10);
-	lun_reinstate_path(lun, &sps[2]->path);
-	lun_reinstate_path(lun, &sps[3]->path);
-	run(10 * NS_PER_MS);
-	ck_assert_uint_eq(current_prio(), 10);
-	lun_remove_path(lun, &sps[0]->path, "test");
-	run(10 * NS_PER_MS);
-	ck_assert_uint_eq(current_prio(), 10);
-	/* With its last path the group goes. */
-	lun_remove_path(lun, &sps[1]->path, "test");
-	run(10 * NS_PER_MS);
-	ck_assert_uint_eq(current_prio(), 50);
-	finish();
-}
-END_TEST
-
-static void failback_after(struct lun_params *p)
-{
-	p->failback = FAILBACK_AFTER;
-	p->failback_ns = 10 * NS_PER_SEC;
-}
-
-START_TEST(test_failback_after)
-{
-	begin(2, failback_after);
-	m.prio[0] = 50;
-	lun_fail_path(lun, &sps[0]->path);
-	lun_reinstate_path(lun, &sps[0]->path);
-	run(5 * NS_PER_SEC);
-	ck_assert_uint_eq(current_prio(), 0);
-	/* The better group goes: the time starts over. */
-	lun_fail_path(lun, &sps[0]->path);
-	run(NS_PER_SEC);
-	lun_reinstate_path(lun, &sps[0]->path);
-	run(9 * NS_PER_SEC);
-	ck_assert_uint_eq(current_prio(), 0);
-	run(2 * NS_PER_SEC);
-	ck_assert_uint_eq(current_prio(), 50);
-	finish();
-}
-END_TEST
-
 /* --- checks -------------------------------------------------------------------------------- */
 
 START_TEST(test_reason_is_that_of_the_last_check)
@@ -797,13 +724,12 @@ int main(void)
 		test_last_path_removed_while_dark,
 		test_all_err_without_a_path_is_held,
 		test_short_transfers_are_progress,
-		test_manual_failback_outlives_the_first_path,
-		test_failback_after,
+		test_budget_of_time,
 		test_reason_is_that_of_the_last_check,
 		test_disable_and_enable_during_a_check,
 		test_remove_during_a_check,
 		test_lost_during_its_check,
-		test_budget_of_time, test_lost_during_its_flush_is_flushed_later,
+		test_lost_during_its_flush_is_flushed_later,
 		test_deferred_error_fails_one_flush,
 		test_failed_flush_leaves_everything_dirty,
 		test_discard_that_no_path_can_do_any_more,

@@ -302,11 +302,80 @@ START_TEST(test_by_hand_under_followover)
 }
 END_TEST
 
+/* --- groups that come and go ------------------------------------------------------------ */
+
+static unsigned current_prio(void)
+{
+	struct lun_group_info g[8];
+	unsigned n = lun_get_groups(lun, g, 8);
+
+	for (unsigned i = 0; i < n; i++)
+		if (g[i].current)
+			return (unsigned)g[i].prio;
+	return ~0u;
+}
+
+START_TEST(test_manual_outlives_the_first_path)
+{
+	start(4, manual);
+	m.prio[0] = m.prio[1] = 10;
+	m.prio[2] = m.prio[3] = 50;
+	for (int k = 0; k < 4; k++) {
+		lun_fail_path(lun, &sps[k]->path);
+		lun_reinstate_path(lun, &sps[k]->path);
+	}
+	run(10 * NS_PER_MS);
+	lun_fail_path(lun, &sps[2]->path);
+	lun_fail_path(lun, &sps[3]->path);
+	run(NS_PER_MS);
+	ck_assert_uint_eq(current_prio(), 10);
+	lun_reinstate_path(lun, &sps[2]->path);
+	lun_reinstate_path(lun, &sps[3]->path);
+	run(10 * NS_PER_MS);
+	ck_assert_uint_eq(current_prio(), 10);
+	lun_remove_path(lun, &sps[0]->path, "test");
+	run(10 * NS_PER_MS);
+	ck_assert_uint_eq(current_prio(), 10);
+	/* With its last path the group goes. */
+	lun_remove_path(lun, &sps[1]->path, "test");
+	run(10 * NS_PER_MS);
+	ck_assert_uint_eq(current_prio(), 50);
+	finish();
+}
+END_TEST
+
+static void after_ten(struct lun_params *p)
+{
+	p->failback = FAILBACK_AFTER;
+	p->failback_ns = 10 * NS_PER_SEC;
+}
+
+START_TEST(test_after_starts_over)
+{
+	start(2, after_ten);
+	m.prio[0] = 50;
+	lun_fail_path(lun, &sps[0]->path);
+	lun_reinstate_path(lun, &sps[0]->path);
+	run(5 * NS_PER_SEC);
+	ck_assert_uint_eq(current_prio(), 0);
+	/* The better group goes: the time starts over. */
+	lun_fail_path(lun, &sps[0]->path);
+	run(NS_PER_SEC);
+	lun_reinstate_path(lun, &sps[0]->path);
+	run(9 * NS_PER_SEC);
+	ck_assert_uint_eq(current_prio(), 0);
+	run(2 * NS_PER_SEC);
+	ck_assert_uint_eq(current_prio(), 50);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		test_by_hand, test_by_hand_back, test_by_hand_under_immediate, test_by_hand_under_after,
 		test_by_hand_under_followover, test_immediate, test_manual, test_after, test_followover, test_followover_to_better_only,
+		test_manual_outlives_the_first_path, test_after_starts_over,
 	};
 	Suite *s = suite_create("lun-groups");
 	TCase *tc = tcase_create("lun-groups");
