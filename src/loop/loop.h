@@ -8,6 +8,10 @@
  *   decide    tasks queued for LOOP_DECIDE: one lun_run() per dirty LUN
  *   flush     tasks queued for LOOP_FLUSH: drivers and exports send their batch
  *
+ * What a descriptor had to say at the turn's time is heard before a timer fires
+ * that was due by then, also after a sleep in which the process was stopped: what
+ * has not been heard of by then has not happened.
+ *
  * After flush the turn starts over at once while anything is queued (a driver
  * that found completions right after sending them queues a collect task); only
  * then does the loop sleep.  A bounded number of such rounds runs before the

@@ -4,7 +4,8 @@
  *
  * One iteration of ev_run() is one turn:
  *
- *   prepare   due timers, the phases; then find out how long we may sleep
+ *   prepare   due timers, the phases; then find out how long we may sleep.  Not so after a poll
+ *             that may be stale: see is_stale()
  *   poll      libev sleeps
  *   check     runs first after the sleep: read the clock
  *   io        fd and signal callbacks
@@ -30,6 +31,9 @@
 #include "base/units.h"
 #include "loop/loop_body.h"
 
+/* What a poll has said is the state of affairs for so long. */
+#define STALE_NS (20 * NS_PER_MS)
+
 struct loop_ev {
 	struct loop loop;
 	struct ev_loop *ev;
@@ -38,6 +42,8 @@ struct loop_ev {
 	ev_idle idle;
 	ev_timer timer;
 	uint64_t timer_due_ns; /* what ev_timer is armed for */
+	uint64_t polled_ns;    /* the last poll began, or later */
+	bool poll_again;       /* this poll looks once more, and the turn's time has been read before it */
 };
 
 _Static_assert(LOOP_READ == (int)EV_READ, "event bits are libev's");
@@ -118,7 +124,8 @@ static void check_cb(struct ev_loop *ev, ev_check *w, int revents)
 {
 	struct loop_ev *le = ev_userdata(ev);
 
-	loop_turn_begin(&le->loop, ev_clock_ns(&le->loop));
+	if (!le->poll_again)
+		loop_turn_begin(&le->loop, ev_clock_ns(&le->loop));
 }
 
 /* The sleep ends by itself: these two have nothing to do. */
@@ -143,14 +150,32 @@ static void arm_timer(struct loop_ev *le, uint64_t due_ns, uint64_t now_ns)
 	ev_timer_start(le->ev, &le->timer);
 }
 
+/*
+ * A timer is due, and its owner may take what it has not heard of for what has
+ * not happened.  But a process that is stopped in its sleep wakes up by EINTR,
+ * without the descriptors that have become ready, and one that is not scheduled
+ * for a while has seen what was ready before.  So a due timer is preceded by a
+ * poll that begins at the turn's time or later; it does not wait, so nothing
+ * interrupts it.
+ */
+static bool is_stale(const struct loop_ev *le)
+{
+	return le->loop.now_ns > le->polled_ns + STALE_NS;
+}
+
 static void prepare_cb(struct ev_loop *ev, ev_prepare *w, int revents)
 {
 	struct loop_ev *le = ev_userdata(ev);
 	struct loop *l = &le->loop;
 	uint64_t end_ns, due_ns;
 
+	le->poll_again = !le->poll_again && is_stale(le) && loop_next_due_ns(l) <= l->now_ns;
+	if (le->poll_again) {
+		ev_idle_start(ev, &le->idle);
+		return;
+	}
 	loop_turn(l);
-	end_ns = loop_turn_end(l);
+	le->polled_ns = end_ns = loop_turn_end(l);
 	if (l->stopping) {
 		ev_break(ev, EVBREAK_ONE);
 		return;
@@ -167,6 +192,7 @@ static void prepare_cb(struct ev_loop *ev, ev_prepare *w, int revents)
 /* Our own watchers keep ev_run() going until ev_break(). */
 static void ev_body_run(struct loop *l)
 {
+	to_ev(l)->polled_ns = l->now_ns;
 	ev_run(to_ev(l)->ev, 0);
 }
 

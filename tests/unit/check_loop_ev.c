@@ -2,7 +2,7 @@
 /*
  * check_loop_ev.c - proves the libev body on real pipes, clocks and signals: no
  * change of a descriptor is lost, callbacks may stop and free anything, timers
- * are never early, and a loop with nothing to do sleeps.
+ * are never early, nor before what was to be heard first, and a loop with nothing to do sleeps.
  *
  * Upper limits of time are generous: they tell "works" from "hangs", no more.
  */
@@ -647,6 +647,64 @@ START_TEST(test_longest_turn)
 }
 END_TEST
 
+/* --- a process that was stopped --- */
+
+static struct loop_timer overslept;
+static int first_heard; /* 'f', or 't': the timer came before what had happened long before */
+
+static void overslept_fn(struct loop_timer *t)
+{
+	if (!first_heard)
+		first_heard = 't';
+	loop_stop(loop);
+}
+
+static void long_ready(struct loop_fd *f, int events)
+{
+	if (!first_heard)
+		first_heard = 'f';
+	loop_fd_set(loop, f, 0);
+}
+
+static _Noreturn void stopped_child(int fd)
+{
+	struct loop_fd f;
+
+	loop = loop_ev_new();
+	if (!loop)
+		_exit(2);
+	loop_fd_init(&f, fd, long_ready);
+	loop_fd_set(loop, &f, LOOP_READ);
+	loop_timer_init(&overslept, overslept_fn);
+	loop_timer_in(loop, &overslept, 300 * NS_PER_MS);
+	loop_run(loop);
+	_exit(first_heard == 'f' ? 0 : 1);
+}
+
+/* SIGCONT ends epoll_wait(2) with EINTR: the loop wakes up late, and of no descriptor. */
+START_TEST(test_stopped_in_its_sleep)
+{
+	int p[2], status;
+	pid_t pid;
+
+	make_pipe(p);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		stopped_child(p[0]);
+	usleep(100 * 1000);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+	put_byte(p[1]);
+	usleep(400 * 1000);
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	reap(pid);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
 /* --- signals --- */
 
 static unsigned nsignals;
@@ -701,6 +759,7 @@ int main(void)
 	tcase_add_test(tc, test_no_starvation_by_timer);
 	tcase_add_test(tc, test_stop_before_run);
 	tcase_add_test(tc, test_longest_turn);
+	tcase_add_test(tc, test_stopped_in_its_sleep);
 	tcase_add_test(tc, test_signal);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
