@@ -13,6 +13,7 @@
 #define NAME_BYTES_MAX 64    /* alias of a LUN: sun_path is 108 bytes */
 #define WWID_BYTES_MAX 256   /* printed WWID, terminator included */
 #define IDENT_BYTES_MAX 1024 /* all designators of a path, printed */
+#define CAUSE_BYTES 160	     /* why something has failed or moved, in words */
 #define PATH_NAME_BYTES 256  /* "/dev/sg12", "/srv/images/lab.img" and their like */
 #define NODE_NAME_BYTES 232  /* of a target: an iSCSI name has 223 (RFC 3720, 3.2.6.1) */
 

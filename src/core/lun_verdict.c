@@ -21,15 +21,17 @@
 
 static void outcome_text(const struct cmd *cmd, char *buf, size_t size)
 {
+	const struct path_ops *ops = cmd->path->ops;
 	const struct outcome *o = &cmd->outcome;
+	char text[CAUSE_BYTES - 32];
 
-	if (o->sys_errno)
-		snprintf(buf, size, "%s: %s", cmd_op_name(cmd->op), strerror(o->sys_errno));
+	if (ops->outcome_text)
+		ops->outcome_text(o, text, sizeof(text));
+	else if (o->sys_errno)
+		snprintf(text, sizeof(text), "%s", strerror(o->sys_errno));
 	else
-		snprintf(buf, size,
-			 "%s: status %02x, sense %x/%02x/%02x, host_status %02x, driver_status %02x",
-			 cmd_op_name(cmd->op), o->scsi_status, o->sense_key, o->asc, o->ascq,
-			 o->host_status, o->driver_status);
+		snprintf(text, sizeof(text), "status %02x", o->scsi_status);
+	snprintf(buf, size, "%s: %s", cmd_op_name(cmd->op), text);
 }
 
 /* Nobody waits for it: whatever became of it, it is not sent again. */
@@ -43,7 +45,7 @@ static bool act_void(struct lun *lun, struct cmd *cmd)
 
 static void act_final(struct lun *lun, struct cmd *cmd, int err)
 {
-	char text[160];
+	char text[CAUSE_BYTES];
 	unsigned missed;
 
 	if (act_void(lun, cmd))
@@ -330,7 +332,7 @@ void lun_act(struct lun *lun, struct cmd *cmd)
 {
 	struct path *p = cmd->path;
 	enum verdict v = act_streak(p, cmd);
-	char why[160] = "";
+	char why[CAUSE_BYTES] = "";
 
 	path_account_end(p, cmd, lun->now_ns);
 	cmd->spent_ns += lun->now_ns - MIN(cmd->sent_ns, lun->now_ns);

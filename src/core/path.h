@@ -108,7 +108,7 @@ struct path {
 	char tag[PATH_TAG_BYTES]; /* "sg3", for the trace */
 	enum path_state state;
 	uint64_t state_since_ns;
-	char why[160];	       /* cause of the last move, in words */
+	char why[CAUSE_BYTES];	      /* cause of the last move, in words */
 	struct path_info info; /* of the last good full check */
 	bool info_valid;
 	uint64_t small_blocks; /* its last full check told of so many, fewer than the LUN has; else 0 */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct cmd;
+struct outcome;
 struct path;
 
 enum path_cap {
@@ -100,6 +101,9 @@ struct path_ops {
 	/* Optional. The next full check, which core starts at once, also asks the target to let the
 	 * path's port group serve; after it has seen that the target has the LUN. */
 	void (*activate)(struct path *p);
+	/* Optional. What ended so, in words for log and status: "sense 3/11/00 (Medium Error, Unrecovered
+	 * read error)". Codes stand there in any case. Always terminated. */
+	void (*outcome_text)(const struct outcome *o, char *buf, size_t size);
 	/* Required. Start to end: send nothing more, let what is in flight complete (a check is
 	 * ended by path_checked() too), then call path_closed() from a later loop event or
 	 * task. Never blocks. */

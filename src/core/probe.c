@@ -211,7 +211,7 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 {
 	struct lun *lun = p->lun;
 	enum path_state was;
-	char buf[160];
+	char buf[CAUSE_BYTES];
 	const char *mismatch;
 
 	/* Where there is work, that has to prove it. */

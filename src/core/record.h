@@ -37,7 +37,7 @@ struct event {
 	enum event_kind kind;
 	char subject[80]; /* path, keyword, client; "" the LUN; the end of a long name */
 	char from[32], to[32];
-	char cause[160];
+	char cause[CAUSE_BYTES];
 };
 
 /* Write one down and tell the LUN's observers. Strings are copied and cut. Clients may come and go

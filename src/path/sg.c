@@ -200,6 +200,7 @@ static void sg_activate(struct path *p)
 static const struct path_ops sg_ops = {
 	.name = "sg",
 	.submit = sg_submit,
+	.outcome_text = sg_outcome_text,
 	.flush = sg_flush,
 	.check = sg_check,
 	.activate = sg_activate,

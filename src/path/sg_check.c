@@ -53,7 +53,7 @@ enum sg_next sg_check_end(struct sg_path *s, enum check_result result, const cha
 
 enum sg_next sg_check_end_outcome(struct sg_path *s, const struct outcome *o)
 {
-	char text[100];
+	char text[CAUSE_BYTES];
 
 	sg_outcome_text(o, text, sizeof(text));
 	return sg_check_end(s, CHECK_DOWN, "%s: %s", step_name(s), text);

@@ -11,12 +11,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "core/req.h"
 #include "path/sg_priv.h"
+#include "scsi/sense_text.h"
 
 #ifndef SG_FLAG_Q_AT_TAIL
 #define SG_FLAG_Q_AT_TAIL 0x10 /* linux/include/scsi/sg.h; not in glibc's copy */
@@ -308,6 +310,18 @@ void sg_judge(struct sg_path *s, struct sg_slot *slot, const struct sg_io_hdr *h
 		status_extents(s, slot, h);
 }
 
+static void add_text(char *buf, size_t size, size_t *n, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void add_text(char *buf, size_t size, size_t *n, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(buf + *n, size - *n, fmt, ap);
+	va_end(ap);
+	*n = MIN(*n + (size_t)MAX(len, 0), size - 1);
+}
+
 void sg_outcome_text(const struct outcome *o, char *buf, size_t size)
 {
 	static const char *const host[] = {
@@ -322,18 +336,26 @@ void sg_outcome_text(const struct outcome *o, char *buf, size_t size)
 		[0x0e] = "transport disrupted",
 		[0x0f] = "transport failed fast",
 	};
-	const char *word = NULL;
+	const char *word = o->host_status < ARRAY_SIZE(host) ? host[o->host_status] : NULL;
+	const char *comma = "";
+	char words[CAUSE_BYTES];
+	size_t n = 0;
 
-	if (o->host_status < ARRAY_SIZE(host))
-		word = host[o->host_status];
-	if (o->sys_errno)
+	if (o->sys_errno) {
 		snprintf(buf, size, "%s", strerror(o->sys_errno));
-	else if (o->host_status)
-		snprintf(buf, size, "host_status %02x%s%s%s", o->host_status,
-			 word ? " (" : "", word ? word : "", word ? ")" : "");
-	else if (o->sense_key || o->asc)
-		snprintf(buf, size, "sense %x/%02x/%02x", o->sense_key, o->asc,
-			 o->ascq);
-	else
-		snprintf(buf, size, "status %02x", o->scsi_status);
+		return;
+	}
+	buf[0] = '\0';
+	if (o->host_status) {
+		add_text(buf, size, &n, "host_status %02x", o->host_status);
+		add_text(buf, size, &n, word ? " (%s)" : "%s", word ? word : "");
+		comma = ", ";
+	}
+	if (o->sense_key || o->asc) {
+		sense_text(o->sense_key, o->asc, o->ascq, words, sizeof(words));
+		add_text(buf, size, &n, "%ssense %x/%02x/%02x", comma, o->sense_key, o->asc, o->ascq);
+		add_text(buf, size, &n, words[0] ? " (%s)" : "%s", words);
+	} else if (!o->host_status || o->scsi_status) {
+		add_text(buf, size, &n, "%sstatus %02x", comma, o->scsi_status);
+	}
 }

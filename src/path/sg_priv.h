@@ -160,8 +160,8 @@ struct sg_check {
 	unsigned news; /* VF_CACHE and the like that its commands brought; kept until
 			  told */
 	enum check_result result;
-	char why[160];
-	char flaw[128]; /* what its READ met that is not the path's fault; "": nothing */
+	char why[CAUSE_BYTES];
+	char flaw[CAUSE_BYTES]; /* what its READ met that is not the path's fault; "": nothing */
 	struct loop_task end_task;
 	struct loop_timer again_timer;
 	uint8_t *buf; /* SG_CHECK_BYTES */

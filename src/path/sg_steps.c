@@ -523,7 +523,7 @@ static enum sg_next got_rtpg_ext(struct sg_path *s, const struct sg_reply *r)
 /* Whatever it says, the report that follows tells what has become of it. */
 static enum sg_next got_stpg(struct sg_path *s, const struct sg_reply *r)
 {
-	char text[100];
+	char text[CAUSE_BYTES];
 
 	s->check.activate = false;
 	if (r->kind == REPLY_OK)
@@ -568,7 +568,7 @@ static enum sg_next got_read(struct sg_path *s, const struct sg_reply *r)
 {
 	struct sg_facts *f = &s->check.facts;
 	size_t want = sg_check_slot(s)->hdr.dxfer_len;
-	char text[100];
+	char text[CAUSE_BYTES - 32];
 
 	switch (r->kind) {
 	case REPLY_OK:
