@@ -92,8 +92,13 @@ FNR == 1 {
 	bad("libudev.h: only path/uevent.c includes it")
 }
 
+/^[ \t]*#[ \t]*include[ \t]*<scsi\/sg_lib\.h>/ && FILENAME != "src/scsi/sense_text.c" {
+	bad("sg_lib.h: only scsi/sense_text.c includes it")
+}
+
+# libsgutils2 has tables of words there, and is asked for nothing else.
 /^[ \t]*#[ \t]*include[ \t]*<(sys\/(socket|un|ioctl|epoll)|netinet\/|scsi\/|liburing)/ &&
-	(layer == "core" || layer == "scsi") {
+	(layer == "core" || layer == "scsi") && !/<scsi\/sg_lib\.h>/ {
 	bad(layer ": " $0 ": no socket, no device here")
 }
 
