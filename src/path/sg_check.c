@@ -140,17 +140,16 @@ static void met_unit_attention(struct sg_path *s, const struct outcome *o)
 	struct sg_check *c = &s->check;
 	unsigned most = c->step == 0 ? UAS_MAX : RESTARTS_MAX;
 	unsigned *count = c->step == 0 ? &c->uas : &c->restarts;
-	char why[64];
+	char text[CAUSE_BYTES - 32], why[CAUSE_BYTES];
 
-	snprintf(why, sizeof(why), "its check met unit attention %02x/%02x", o->asc, o->ascq);
+	sg_outcome_text(o, text, sizeof(text));
+	snprintf(why, sizeof(why), "its check met %s", text);
 	log_debug("%s: %s", s->path.name, why);
 	/* A data command that met it would not have run, and been followed by none. */
 	if (o->flags & (VF_IDENTITY | VF_MODE))
 		path_doubt(&s->path, why);
 	if (++*count > most) {
-		sg_check_end(s, CHECK_DOWN,
-			     "%s: unit attention %02x/%02x again and again",
-			     step_name(s), o->asc, o->ascq);
+		sg_check_end(s, CHECK_DOWN, "%s: %s again and again", step_name(s), text);
 		return;
 	}
 	/* What a cheap check relies on may be what has changed. */

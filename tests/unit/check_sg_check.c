@@ -167,7 +167,7 @@ START_TEST(eight_unit_attentions_are_taken)
 	ck_assert_uint_eq(core.info.news, 0);
 	fake_sg_sense(0x00, -1, 0, 9, 6, 0x29, 0);
 	check(true);
-	assert_result(CHECK_DOWN, "unit attention 29/00");
+	assert_result(CHECK_DOWN, "sense 6/29/00");
 }
 END_TEST
 
