@@ -3,11 +3,11 @@
 # limit: 180
 #
 # Commands go wrong while data is written and verified: aborted, cut short, lost, answered with a unit attention or a
-# full queue. The client sees none of it, and no path is given up for what is not its fault. A block that cannot be read
-# is an error of just this block.
+# full queue; the unit of a path is stopped, and gets other microcode. The client sees none of it, and no path is given up
+# for what is not its fault. A block that cannot be read is an error of just this block.
 
 . ./lib.sh
-need lunmuxd lunmuxctl nbd-client fio sg_reset qemu-io jq
+need lunmuxd lunmuxctl nbd-client fio sg_reset sg_start sg_write_buffer qemu-io jq
 
 sdebug_load 4 || die "scsi_debug with four hosts"
 # So many errors would make all paths marginal.
@@ -27,10 +27,11 @@ inject()
 	echo 0 >"$sdebug_driver/every_nth"
 	retries=$(($(lun_stat db01 retries) - before))
 }
-# still_up WHAT: no path has been given up
+# still_up WHAT: no path has been given up, but for those that $failures counts
+failures=0
 still_up()
 {
-	ctl_nactive_is db01 4 && equal "$1: moves of a path to failed" "$(path_stat db01 failures)" 0 ||
+	ctl_nactive_is db01 4 && equal "$1: moves of a path to failed" "$(path_stat db01 failures)" $failures ||
 		fail "$1: all paths are active"
 }
 inject "aborted commands" 16 10
@@ -39,8 +40,50 @@ still_up "aborted commands"
 inject "recovered errors" 8 10
 equal "recovered errors: sent again" $retries 0
 inject "transfers cut short" 0x100 10
+least "transfers cut short: the rest is asked for" $retries 3
 inject "a full queue" 0x800 10
 still_up "the others"
+
+# A READ ends GOOD with half of its blocks, one of a single block with none.
+say "every other READ cut short"
+check "fill" qemu-io -f raw -c 'write -P 0x3c 8M 1M' -c 'write -P 0xc3 9M 1M' "$uri"
+before=$(lun_stat db01 retries)
+echo 2 >"$sdebug_driver/every_nth"
+echo 0x100 >"$sdebug_driver/opts"
+check "1 MiB is right" qemu-io -f raw -c 'read -P 0x3c 8M 1M' "$uri"
+check "and 64 KiB across the edge" qemu-io -f raw -c 'read -P 0x3c 9404416 32k' -c 'read -P 0xc3 9M 32k' "$uri"
+check "a block, twice" qemu-io -f raw -c 'read -P 0xc3 9M 512' -c 'read -P 0xc3 9M 512' "$uri"
+echo 0 >"$sdebug_driver/opts"
+echo 0 >"$sdebug_driver/every_nth"
+least "the rest is asked for" $(($(lun_stat db01 retries) - before)) 5
+still_up "every other READ cut short"
+
+say "a path whose unit is stopped"
+p=${paths[1]}
+was_asked() { ctl events db01 | grep -q "$1: active -> checking: "; }
+cause_is() { [[ $(ctl --json paths db01 | jq -r ".luns[0].path_list[] | select(.dev == \"$1\") | .cause") == *"$2"* ]]; }
+writer_start /dev/nbd0 --size=2m
+check "STOP" sg_start --stop "$(sg_of "$p")"
+check "it is failed" wait_for 10 ctl_is db01 "$p" failed
+check "for being stopped" cause_is "$p" "sense 2/04/02"
+nap 7
+check "nobody starts it" ctl_is db01 "$p" failed
+check "START" sg_start --start "$(sg_of "$p")"
+check "it is used again" wait_for 15 path_carried "$p" 20
+writer_stop
+failures=$(path_stat db01 failures)
+equal "the others have not failed" "$failures" 1
+
+# scsi_debug answers two commands with unit attentions then: 29/02, a reset, and 3F/01, another microcode.
+say "new microcode"
+writer_start /dev/nbd0 --size=2m
+for p in "${paths[@]}"; do
+	check "$p has it" sg_write_buffer --mode=4 --length=512 --in=/dev/zero "$(sg_of "$p")"
+	check "and is asked who it is" wait_for 10 was_asked "$(sg_of "$p")"
+done
+check "all paths are active" wait_for 10 ctl_nactive_is db01 4
+writer_stop
+still_up "new microcode"
 
 say "resets"
 writer_start /dev/nbd0 --size=2m
