@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * flush.c - flush rounds.
+ * flush.c - flush rounds: when one starts, which paths it flushes, whom it
+ * answers.  What a lost cache makes of the answer is cache.c's.
  *
  * A round serves every request that asked before it started: all of them saw
  * their writes acknowledged, and a command sent later covers these.  Requests
- * that come during a round wait for the next one.
+ * that come during a round wait for the next one.  With nothing dirty a round
+ * has no command.
  *
- * A path is dirty from its first completed write until a good flush that
- * started after it.  With FLUSH_SCOPE_LU one command on any path empties the
- * LUN's cache; as soon as one path has a cache of its own every dirty path is
- * flushed, and one that is being checked is waited for.  A dirty path that is
- * not usable keeps its mark: block devices are opened O_DIRECT and nodes of one
- * file share its page cache, so its writes are below the other paths and a
- * flush there covers them; it is flushed itself when it is back.
+ * A path is dirty from the end of a write that a cache may hold (and at first:
+ * an earlier process may have written) until a flush that covers it is made;
+ * a round that fails makes all of them dirty again.  With FLUSH_SCOPE_LU one
+ * command on any path empties the LUN's cache; with FLUSH_SCOPE_ALL, or as soon as one path
+ * has a cache of its own, every dirty path is flushed, and one that is being
+ * checked is waited for.  A dirty path that is not usable keeps its mark then:
+ * block devices are opened O_DIRECT and nodes of one file share its page cache,
+ * so its writes are below the other paths and a flush there covers them; it is
+ * flushed itself when it is back.
  */
 #include "core/lun_priv.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lun_group.c - which group of paths carries the I/O, and when a better one
- * takes over (failback).  How groups are made and ranked is group.c's.
+ * lun_group.c - which group of paths carries the I/O: the best, one that was
+ * chosen by hand, or still the last, until a better one takes over (failback).
+ * How groups are made and ranked is group.c's.
  *
  * There is no hurry to come back: the paths of the better group have been idle,
  * perhaps for days, so each that has not passed a full check of late is checked

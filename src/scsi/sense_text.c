@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sense_text.c - sense codes in words; the only file that knows libsgutils2.
+ */
 #include <config.h>
 
 #include "scsi/sense_text.h"
