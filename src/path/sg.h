@@ -29,6 +29,9 @@ struct sg_identity {
 	 * may not even tell its capacity (SPC-6 "Unavailable state"), is taken to have.
 	 */
 	struct path_info info;
+	/* A path has been told that the write cache is on. The unit attention that tells the
+	 * others waits for a command of theirs, and a flush may be the first: it is sent. */
+	bool cache_on;
 	bool told_handler, told_sd; /* what is said once, not for each path */
 };
 

@@ -56,6 +56,12 @@ static void hdr_data(struct sg_slot *slot, int direction, void *data, uint32_t l
 	slot->hdr.dxfer_len = len;
 }
 
+/* As far as any path of the LUN knows. */
+static bool has_cache(const struct sg_path *s)
+{
+	return s->feat.write_cache || (s->identity->cache_on && !(s->refused & SG_NO_SYNC));
+}
+
 static void encode_rw(struct sg_path *s, struct sg_slot *slot, struct cmd *cmd)
 {
 	bool write = cmd->op == CMD_WRITE;
@@ -66,7 +72,7 @@ static void encode_rw(struct sg_path *s, struct sg_slot *slot, struct cmd *cmd)
 			flags = CDB_FUA;
 			slot->feature = SG_NO_FUA;
 		} else {
-			slot->flush_after = s->feat.write_cache;
+			slot->flush_after = has_cache(s);
 		}
 	}
 	if (write)
@@ -163,7 +169,7 @@ static bool encode_optional(struct sg_path *s, struct sg_slot *slot, struct cmd 
 	if (cmd->op == CMD_STATUS)
 		return encode_status(s, slot, cmd);
 	/* Neither UNMAP nor WRITE SAME has a FUA bit. */
-	slot->flush_after = (cmd->flags & CMD_F_FUA) && s->feat.write_cache;
+	slot->flush_after = (cmd->flags & CMD_F_FUA) && has_cache(s);
 	return cmd->op == CMD_DISCARD ? encode_discard(s, slot, cmd)
 				      : encode_zeroes(s, slot, cmd);
 }
@@ -181,7 +187,7 @@ bool sg_encode(struct sg_path *s, struct sg_slot *slot, struct outcome *o)
 		encode_rw(s, slot, cmd);
 		return true;
 	case CMD_FLUSH:
-		if (!s->feat.write_cache) {
+		if (!has_cache(s)) {
 			o->verdict = V_OK;
 			return false;
 		}

@@ -601,6 +601,7 @@ static enum sg_next finish(struct sg_path *s, const struct sg_reply *r)
 		s->facts = *f;
 		s->facts_valid = true;
 		sg_make_features(s);
+		id->cache_on |= s->feat.write_cache && s->feat.cache_known;
 	}
 	if (!id->known) {
 		id->known = true;

@@ -215,6 +215,31 @@ START_TEST(flush_without_a_cache_sends_nothing)
 }
 END_TEST
 
+/* The cache was switched on, and one path has heard of it: the other one's attention is still to come. */
+START_TEST(flush_for_a_cache_that_another_path_knows)
+{
+	struct cmd *c;
+
+	fake.wce = fake.dpofua = false;
+	open_good();
+	path2 = open_as("/dev/sg5");
+	use(path2);
+	fake.wce = true;
+	run_check(loop, path2, true);
+	ck_assert(core.info.write_cache);
+	use(path);
+	fake.nlog = 0;
+	ck_assert_int_eq(run_one(make(0, CMD_FLUSH, 0, 0))->verdict, V_OK);
+	ck_assert_uint_eq(fake.nlog, 1);
+	ck_assert_uint_eq(fake.log[0].cdb[0], OP_SYNC_CACHE_10);
+	c = make(1, CMD_WRITE, 1, 1);
+	c->flags = CMD_F_FUA;
+	ck_assert_int_eq(run_one(c)->verdict, V_OK);
+	ck_assert_uint_eq(fake.nlog, 3);
+	ck_assert_uint_eq(fake.log[2].cdb[0], OP_SYNC_CACHE_10);
+}
+END_TEST
+
 START_TEST(fua_is_free_without_a_cache)
 {
 	struct cmd *c;
@@ -476,6 +501,7 @@ int main(void)
 	tcase_add_test(t, a_bad_block_is_named);
 	tcase_add_test(t, results_may_come_in_any_order);
 	tcase_add_test(t, flush_without_a_cache_sends_nothing);
+	tcase_add_test(t, flush_for_a_cache_that_another_path_knows);
 	tcase_add_test(t, fua_is_free_without_a_cache);
 	tcase_add_test(t, no_fua_without_dpofua);
 	tcase_add_test(t, refused_fua_becomes_write_and_flush);
