@@ -7,7 +7,7 @@
 # for what is not its fault. A block that cannot be read is an error of just this block.
 
 . ./lib.sh
-need lunmuxd lunmuxctl nbd-client fio sg_reset sg_start sg_write_buffer qemu-io jq
+need lunmuxd lunmuxctl nbd-client fio sg_reset sg_start sg_write_buffer sg_wr_mode qemu-io jq
 
 sdebug_load 4 || die "scsi_debug with four hosts"
 # So many errors would make all paths marginal.
@@ -117,4 +117,17 @@ equal "and ones that failed" "$(grep -c 'failed: Input/output error' $work/outpu
 echo 0 >"$sdebug_driver/opts"
 check "all paths are active" ctl_nactive_is db01 4
 equal "moves of a path to failed" "$(path_stat db01 failures)" "$failures"
+lunmux_stop
+
+# The page is one for all paths; the attention (2A/01) comes on the one that has changed it.
+say "a write cache that is switched on"
+cache_is() { [ "$(ctl --json status db01 | jq '.luns[0].geometry.write_cache')" = "$1" ]; }
+cache_set() { sg_wr_mode --page=8 --contents="8,12,$1,0,ff,ff,0,0,ff,ff,ff,ff,80,14,0,0,0,0,0,0" "$(sg_of "$2")"; }
+check "off" cache_set 10 "$p"
+lunmux_serve db01
+check "it is off" cache_is false
+check "on, by $p" cache_set 14 "$p"
+check "it is on" wait_for 10 cache_is true
+check "write and flush" qemu-io -f raw -c 'write -P 0x5a 2M 1M' -c flush "$uri"
+equal "paths that are active" "$(ctl_nactive db01)" 4
 no_client_errors
