@@ -136,12 +136,9 @@ static int put_socket(struct nl_msg *msg, int fd)
 	return 0;
 }
 
-/* Timeout 0: the kernel cuts no connection because a request takes long. A LUN without a path holds
- * its requests, and that is not the connection's fault. */
 static int put_common(struct nl_msg *msg, const struct nbd_device_spec *spec)
 {
-	if (nla_put_u64(msg, NBD_ATTR_TIMEOUT, 0) < 0 ||
-	    nla_put_u64(msg, NBD_ATTR_DEAD_CONN_TIMEOUT, spec->dead_sec) < 0 ||
+	if (nla_put_u64(msg, NBD_ATTR_DEAD_CONN_TIMEOUT, spec->dead_sec) < 0 ||
 	    nla_put_string(msg, NBD_ATTR_BACKEND_IDENTIFIER, spec->backend) < 0)
 		return -ENOMEM;
 	return 0;
@@ -154,7 +151,10 @@ static int kernel_connect(const struct nbd_device_spec *spec, int index, int fd)
 
 	if (r < 0)
 		return r;
+	/* Timeout 0: the kernel cuts no connection because a request takes long. A LUN without a path holds
+	 * its requests, and that is not the connection's fault. */
 	if ((index != NBD_ANY_INDEX && nla_put_u32(t.msg, NBD_ATTR_INDEX, (uint32_t)index) < 0) ||
+	    nla_put_u64(t.msg, NBD_ATTR_TIMEOUT, 0) < 0 ||
 	    nla_put_u64(t.msg, NBD_ATTR_SIZE_BYTES, spec->size_bytes) < 0 ||
 	    nla_put_u64(t.msg, NBD_ATTR_BLOCK_SIZE_BYTES, spec->block_bytes) < 0 ||
 	    nla_put_u64(t.msg, NBD_ATTR_SERVER_FLAGS, spec->flags) < 0 ||
@@ -175,6 +175,8 @@ static int kernel_reconfigure(const struct nbd_device_spec *spec, int index, int
 
 	if (r < 0)
 		return r;
+	/* No timeout: told again, even the same, it sets the queue's timer back to 30 s (nbd_set_cmd_timeout(),
+	 * drivers/block/nbd.c), which a request that went down with the old socket waits for. */
 	if (nla_put_u32(t.msg, NBD_ATTR_INDEX, (uint32_t)index) < 0 ||
 	    (spec->size_bytes && nla_put_u64(t.msg, NBD_ATTR_SIZE_BYTES, spec->size_bytes) < 0) ||
 	    put_common(t.msg, spec) < 0 || (fd >= 0 && put_socket(t.msg, fd) < 0))
