@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # limit: 240
 #
-# An ALUA array (LIO, two port groups) changes the state of a port group under a writer, with no_path_retry fail:
-# nobody meets an error. Then both groups stand by and change on request only: lunmuxd asks one to serve.
+# An ALUA array (LIO, two port groups) changes the state of a port group under a writer, from each of five states to each
+# other, with no_path_retry fail: nobody meets an error. Then both groups stand by and change on request only: lunmuxd asks one to serve.
 
 . ./lib.sh
 need lunmuxd lunmuxctl nbd-client jq
@@ -17,13 +17,18 @@ tpgs=$(ctl --json paths lio | jq '[.luns[0].path_list[].tpg] | unique | length')
 equal "two port groups" "$tpgs" 2
 nbd_attach /dev/nbd0 "$sock" lio -C 2 || die "nbd-client attaches"
 writer_start /dev/nbd0
-for state in 1:active/non-optimized 2:standby 0:active/optimized; do
-	check "port 0: ${state#*:}" tcm_alua 0 "${state%%:*}"
-	check "port 0 is seen ${state#*:}" wait_for 20 access_is "${paths[0]}" "${state#*:}"
+names=([0]=active/optimized [1]=active/non-optimized [2]=standby [3]=unavailable [15]=transitioning)
+old=0
+for state in 15 3 15 2 15 1 15 0 3 2 3 1 3 0 2 1 2 0 1 0; do
+	what="port 0 from ${names[old]} to ${names[state]}"
+	tcm_alua 0 $state || die "$what"
+	check "$what is seen" wait_for 20 access_is "${paths[0]}" "${names[state]}"
 	counts_mark
-	check "the writer goes on" wait_for 20 lun_carried 60
-	! writer_failed || die "the client met an error"
+	wait_for 20 lun_carried 30 || fail "$what: the writer goes on"
+	! writer_failed || die "$what: the client met an error"
+	old=$state
 done
+say_pause lio "in twenty transitions"
 writer_stop
 no_client_errors
 
