@@ -11,6 +11,8 @@
  */
 #include "core/lun_priv.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +59,7 @@ void ledger_make_whole(struct ledger_slot *s)
 static uint64_t req_hash(struct req *r)
 {
 	if (!r->hashed && r->op == REQ_WRITE)
-		r->hash = XXH3_64bits(r->data, (size_t)r->nblocks * r->lun->geo.block_bytes);
+		r->hash = hash64(r->data, (size_t)r->nblocks * r->lun->geo.block_bytes);
 	r->hashed = true;
 	return r->hash;
 }
