@@ -136,19 +136,21 @@ void check_claim(struct builder *b, const struct keyword *kw, const struct lun_c
 {
 	_cleanup_free_ char *key = NULL;
 	struct claim *claims = b->claims;
+	size_t room = b->claims_room;
 
 	if (kw->type == &kw_nbd_device && lun->export.nbd_device.kind != NBD_DEVICE_FIXED)
 		return;
 	key = claim_key(kw, lun);
-	if (key && b->nclaims == b->claims_room) {
-		b->claims_room = b->claims_room ? 2 * b->claims_room : 64;
-		claims = conf_realloc(claims, b->claims_room * sizeof(*claims));
+	if (key && b->nclaims == room) {
+		room = room ? 2 * room : 64;
+		claims = conf_realloc(claims, room * sizeof(*claims));
 	}
 	if (!key || !claims) {
 		b->err = -ENOMEM;
 		return;
 	}
 	b->claims = claims;
+	b->claims_room = room;
 	claims[b->nclaims] = (struct claim){ kw, take_ptr(key), pos, b->nclaims };
 	b->nclaims++;
 }

@@ -11,6 +11,7 @@
 
 #include "ctl/server_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,7 @@ static void make_room(struct ctl_server *s)
 			if (c->out_len && (!oldest || c->since_ns < oldest->since_ns))
 				oldest = c;
 		}
+		assert(oldest); /* out_bytes is the sum of their out_len */
 		drop_out(oldest);
 		oldest->last = true;
 		loop_timer_in(s->loop, &oldest->timer, 0);

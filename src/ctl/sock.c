@@ -63,13 +63,17 @@ static int lock_dir(const struct sockaddr_un *addr)
 {
 	_cleanup_close_ int fd = -1;
 	char dir[sizeof(addr->sun_path)];
+	int r;
 
 	memcpy(dir, addr->sun_path, sizeof(dir));
 	fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	/* Whoever holds it is binding right now, so the socket is theirs. */
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	do
+		r = flock(fd, LOCK_EX | LOCK_NB);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
 		return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
 	return take_fd(&fd);
 }

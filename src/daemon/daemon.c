@@ -335,7 +335,8 @@ int daemon_run(struct daemon *d)
 	signal(SIGTTOU, SIG_IGN); /* "stty tostop" must not stop a LUN that logs from the background */
 	daemon_guard_memory(d->lc);
 	if (daemon_start(d) < 0) {
-		/* Nothing has been served: the process ends as it is. */
+		/* Nothing has been served: the process ends as it is, but for what others can see of it. */
+		exports_stop(d);
 		if (d->ctl)
 			ctl_server_free(d->ctl);
 		state_close(d);

@@ -263,11 +263,16 @@ static int open_unix(struct nbd_server *s)
 			r == -ENOENT ? ". Hint: the directory must exist" : "");
 		return r;
 	}
-	lis->unix_bound = true;
-	if (stat(a.sun_path, &st) == 0) {
-		lis->dev = st.st_dev;
-		lis->ino = st.st_ino;
+	/* Without knowing it again it could not be removed at the end. */
+	if (stat(a.sun_path, &st) < 0) {
+		r = -errno;
+		(void)unlink(a.sun_path);
+		log_err("nbd: %s: %s", a.sun_path, strerror(-r));
+		return r;
 	}
+	lis->unix_bound = true;
+	lis->dev = st.st_dev;
+	lis->ino = st.st_ino;
 	if (listen(fd, SOMAXCONN) < 0) {
 		r = -errno;
 		log_err("nbd: %s: %s", a.sun_path, strerror(-r));

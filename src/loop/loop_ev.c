@@ -28,11 +28,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "loop/loop_body.h"
 
 /* What a poll has said is the state of affairs for so long. */
 #define STALE_NS (20 * NS_PER_MS)
+
+/* So many are not the kernel's want of memory for a moment. */
+#define REFUSED_MAX 1000u
 
 struct loop_ev {
 	struct loop loop;
@@ -43,6 +47,7 @@ struct loop_ev {
 	ev_timer timer;
 	uint64_t timer_due_ns; /* what ev_timer is armed for */
 	uint64_t polled_ns;    /* the last poll began, or later */
+	unsigned refused;      /* watchers that libev has given up, in all */
 	bool poll_again;       /* this poll looks once more, and the turn's time has been read before it */
 };
 
@@ -70,12 +75,25 @@ static uint64_t ev_clock_ns(struct loop *l)
 
 /* --- descriptors and signals --- */
 
+/* libev gives up on a watcher when epoll_ctl() fails: for want of memory, or the fd was closed before it
+ * was stopped, which is a bug of ours. */
+static void watch_again(struct loop_ev *le, ev_io *w)
+{
+	if (++le->refused > REFUSED_MAX) {
+		log_err("the kernel does not watch descriptor %d", w->fd);
+		abort();
+	}
+	ev_io_start(le->ev, w);
+}
+
 static void io_cb(struct ev_loop *ev, ev_io *w, int revents)
 {
 	struct loop_fd *f = container_of((void *)w, struct loop_fd, body);
 
-	/* libev gives up on a watcher only if its fd was closed before it was stopped. */
-	assert(!(revents & EV_ERROR));
+	if (revents & EV_ERROR) {
+		watch_again(ev_userdata(ev), w);
+		return;
+	}
 	f->fn(f, revents & (EV_READ | EV_WRITE)); /* @f may be gone now */
 }
 

@@ -105,7 +105,7 @@ int loop_backing_sysfs(dev_t rdev, struct loop_backing *ret)
 static bool stands_for(const char *name, dev_t rdev, const struct stat *st)
 {
 	_cleanup_close_ int fd = -1;
-	struct loop_backing *b = malloc(sizeof(*b));
+	struct loop_backing *b = calloc(1, sizeof(*b));
 	bool yes;
 
 	if (!b)

@@ -289,8 +289,13 @@ static int take_others(struct takeover *t)
 static int file_allocate(int fd, size_t bytes)
 {
 	static const char zeroes[4096];
+	int r;
 
-	if (fallocate(fd, 0, 0, (off_t)bytes) == 0)
+	/* tmpfs gives up for any signal, also for one whose handler restarts what it can. */
+	do
+		r = fallocate(fd, 0, 0, (off_t)bytes);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return -errno;
@@ -342,11 +347,13 @@ static int take_all(struct inflight *f, struct takeover *t, int dir, unsigned ns
 	if (r == 0) {
 		t->into = f;
 		r = file_make(f, dir, t, nslots);
-		if (r < 0)
+		if (r < 0) {
+			unlinkat(dir, TABLE_NEW, 0);
 			log_err("%s/%s/" TABLE ": cannot be made: %s", t->conf->rundir, t->conf->name,
 				strerror(-r));
-		else
+		} else {
 			r = take_others(t);
+		}
 	}
 	/* Its lock goes with it, and only now. */
 	old_close(&own);

@@ -177,6 +177,22 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+/* So many LUNs that what has to be unique among them outgrows its first allocation. */
+START_TEST(test_no_memory_for_many)
+{
+	static char text[20 * 1024];
+	size_t len = 0;
+
+	len += snprintf(text + len, sizeof(text) - len, "multipaths {\n");
+	for (int i = 0; i < 100; i++)
+		len += snprintf(text + len, sizeof(text) - len,
+				"multipath {\nwwid naa.5000c50000000%03d\nalias a%d\n}\n", i, i);
+	len += snprintf(text + len, sizeof(text) - len, "}\n");
+	ck_assert_uint_lt(len, sizeof(text) - 1);
+	ck_assert_uint_gt(fail_each(text, 0), 300);
+}
+END_TEST
+
 START_TEST(test_no_memory_for_files)
 {
 	for (unsigned k = 1;; k++) {
@@ -208,6 +224,7 @@ int main(void)
 	tcase_add_test(tc, test_random_bytes);
 	tcase_add_test(tc, test_truncations);
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_no_memory_for_many);
 	tcase_add_test(tc, test_no_memory_for_files);
 	suite_add_tcase(s, tc);
 	return unit_main(s);

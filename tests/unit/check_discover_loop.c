@@ -118,6 +118,9 @@ START_TEST(sysfs_only)
 	ck_assert_int_eq(loop_backing_sysfs(node.st_rdev, b), 0);
 	ck_assert(b->deleted && !b->known);
 	ck_assert_int_eq(loop_detach(devs[0]), 0);
+	/* Whoever has it open, to look at it, keeps it for a moment. */
+	for (int i = 0; i < 500 && loop_backing_sysfs(node.st_rdev, b) == 0; i++)
+		usleep(10000);
 	ck_assert_int_eq(loop_backing_sysfs(node.st_rdev, b), -ENXIO);
 	devs[0][0] = '\0';
 	free(b);
