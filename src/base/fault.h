@@ -2,7 +2,8 @@
 /*
  * fault.h - named places where a test may make the world fail.
  *
- * PLANT_*: bugs planted in the core on purpose; tests/sim must find each of them.
+ * PLANT_*: bugs planted in the core, and PLANT_SG_* in path/sg and scsi, on purpose; tests/sim must
+ * find each of them.
  *
  * A site costs one load and one branch when no fault is armed.  Faults are
  * armed by tests in the process only, never by the environment or a client.
@@ -24,6 +25,7 @@
 	X(PLANT_CANCEL_UNLOCKS, "plant-cancel-unlocks")    \
 	X(PLANT_CANCEL_SENT, "plant-cancel-sent")          \
 	X(PLANT_SLOT_LEAK, "plant-slot-leak")              \
+	X(PLANT_LUN_DEPTH, "plant-lun-depth")              \
 	X(PLANT_PATH_DEPTH, "plant-path-depth")            \
 	X(PLANT_HOST_DEPTH, "plant-host-depth")            \
 	X(PLANT_ROOM_LOST, "plant-room-lost")              \
@@ -60,7 +62,21 @@
 	X(PLANT_LATE_ACK, "plant-late-ack")              \
 	X(PLANT_DOUBT_IGNORED, "plant-doubt-ignored")    \
 	X(PLANT_IDENTITY_ONCE, "plant-identity-once")    \
-	X(PLANT_FAILBACK_BLIND, "plant-failback-blind")
+	X(PLANT_FAILBACK_BLIND, "plant-failback-blind")  \
+	X(PLANT_SG_PRESSURE, "plant-sg-pressure")        \
+	X(PLANT_SG_QUEUE, "plant-sg-queue")              \
+	X(PLANT_SG_SPIN, "plant-sg-spin")                \
+	X(PLANT_SG_WITHHELD, "plant-sg-withheld")        \
+	X(PLANT_SG_ATTENTION, "plant-sg-attention")      \
+	X(PLANT_SG_RESID, "plant-sg-resid")              \
+	X(PLANT_SG_DEFERRED, "plant-sg-deferred")        \
+	X(PLANT_SG_NAME, "plant-sg-name")                \
+	X(PLANT_SUSPECT_USED, "plant-suspect-used")      \
+	X(PLANT_NBD_SHORT, "plant-nbd-short")            \
+	X(PLANT_NBD_UNTOLD, "plant-nbd-untold")          \
+	X(PLANT_NBD_FUA, "plant-nbd-fua")                \
+	X(PLANT_NBD_BYE, "plant-nbd-bye")                \
+	X(PLANT_NBD_KICK, "plant-nbd-kick")
 
 enum fault_site {
 #define X(sym, name) sym,

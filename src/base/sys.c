@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -76,6 +77,16 @@ static ssize_t libc_read_file(const char *path, char *buf, size_t size)
 	return (ssize_t)len;
 }
 
+static int libc_inode(const char *path, ino_t *ret)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	*ret = st.st_ino;
+	return 0;
+}
+
 const struct sys_ops sys_libc = {
 	.open = libc_open,
 	.close = libc_close,
@@ -83,6 +94,7 @@ const struct sys_ops sys_libc = {
 	.write = libc_write,
 	.ioctl = libc_ioctl,
 	.read_file = libc_read_file,
+	.inode = libc_inode,
 };
 
 const struct sys_ops *sys = &sys_libc;

@@ -19,6 +19,8 @@ struct sys_ops {
 	/* Whole text of a small file (sysfs) into @buf, NUL-terminated, the
 	 * trailing newline cut. Length or -errno. */
 	ssize_t (*read_file)(const char *path, char *buf, size_t size);
+	/* Inode number of what @path leads to; 0 or -errno. */
+	int (*inode)(const char *path, ino_t *ret);
 };
 
 extern const struct sys_ops sys_libc;

@@ -22,7 +22,9 @@ enum verdict {
 	V_GROUP,    /* the port group does not serve now; read its state, use another */
 	V_SLOW,	    /* the LUN is full: reduce its depth, send again */
 	V_ERR,	    /* final answer to the client, outcome.err; never sent again */
-	V_CANCELED, /* the command was never sent and shall not be: the path is closing */
+	/* The command, or what has to follow it, was never sent and shall not be on this path, which is
+	 * closing, or not usable any more. */
+	V_CANCELED,
 	V_NR
 };
 

@@ -129,6 +129,8 @@ void lun_client_join(struct lun *lun, struct lun_client *cl)
 		c->orphans_unflushed--;
 		cl->acked = c->orphans_acked;
 	}
+	if (c->orphans_both && cl->owed && cl->acked)
+		c->orphans_both--;
 	cache_note(lun);
 }
 
@@ -136,26 +138,29 @@ void lun_client_leave(struct lun_client *cl)
 {
 	struct lun *lun = cl->lun;
 	struct cache *c;
+	bool owed;
 
 	if (!lun)
 		return;
 	c = &lun->cache;
 	TAILQ_REMOVE(&c->clients, cl, link);
 	cl->lun = NULL;
-	if (cl->owed && cl->own && !fault_strikes(PLANT_POISON_DIES))
+	owed = cl->owed && cl->own && !fault_strikes(PLANT_POISON_DIES);
+	if (c->orphans_acked <= lun->flush.good)
+		c->orphans_unflushed = c->orphans_both = 0;
+	if (owed)
 		c->orphans_owed = MIN(c->orphans_owed + 1, CACHE_ORPHANS_MAX);
 	if (client_has_unflushed(lun, cl)) {
-		if (c->orphans_acked <= lun->flush.good)
-			c->orphans_unflushed = 0;
 		c->orphans_unflushed = MIN(c->orphans_unflushed + 1, CACHE_ORPHANS_MAX);
 		c->orphans_acked = MAX(c->orphans_acked, cl->acked);
+		c->orphans_both = MIN(c->orphans_both + owed, MIN(c->orphans_owed, c->orphans_unflushed));
 	}
 	cache_note(lun);
 }
 
 void lun_client_untold(struct lun_client *cl)
 {
-	if (!cl->lun)
+	if (!cl->lun || !cl->told_loss)
 		return;
 	cl->owed = cl->own = true;
 	cache_note(cl->lun);
@@ -189,6 +194,7 @@ void lun_client_inherit(struct lun_client *cl, const struct lun_client_debt *d)
 
 	cl->owed |= d->owed;
 	cl->own |= d->own;
+	cl->told_loss = true; /* it may have been */
 	if (d->unflushed) {
 		cl->acked = lun->flush.round + 1;
 		cl->reported = d->reported ? cl->acked : 0;
@@ -271,6 +277,11 @@ void cache_sent(struct lun *lun, struct cmd *cmd, const struct path *p)
 	c->since_ns = lun->now_ns;
 }
 
+bool cache_was_doubted(const struct lun *lun, const struct cmd *cmd)
+{
+	return cmd->gen < lun->cache.gen;
+}
+
 void cache_written(struct cmd *cmd, uint32_t nblocks)
 {
 	if (!cmd_is_volatile(cmd, cmd->path))
@@ -299,6 +310,16 @@ static void cache_count_loss(struct lun *lun)
 	lun_notify(lun);
 }
 
+/* What they had written is lost. Who was owed an error before is owed no second one. */
+static void orphans_owe(struct lun *lun)
+{
+	struct cache *c = &lun->cache;
+
+	if (c->orphans_acked > lun->flush.good)
+		c->orphans_owed = MIN(c->orphans_owed + c->orphans_unflushed - c->orphans_both, CACHE_ORPHANS_MAX);
+	c->orphans_unflushed = c->orphans_both = 0;
+}
+
 /* Everybody's: a flush covers the writes of all clients. */
 static void cache_owe_all(struct lun *lun)
 {
@@ -314,9 +335,7 @@ static void cache_owe_all(struct lun *lun)
 		if (fault_strikes(PLANT_POISON_FIRST))
 			break;
 	}
-	if (c->orphans_acked > lun->flush.good)
-		c->orphans_owed = MIN(c->orphans_owed + c->orphans_unflushed, CACHE_ORPHANS_MAX);
-	c->orphans_unflushed = 0;
+	orphans_owe(lun);
 	cache_note(lun);
 }
 
@@ -357,9 +376,7 @@ void cache_flush_failed(struct lun *lun)
 		if (fault_strikes(PLANT_POISON_FIRST))
 			break;
 	}
-	if (c->orphans_acked > f->good)
-		c->orphans_owed = MIN(c->orphans_owed + c->orphans_unflushed, CACHE_ORPHANS_MAX);
-	c->orphans_unflushed = 0;
+	orphans_owe(lun);
 	cache_note(lun);
 }
 
@@ -372,8 +389,10 @@ int cache_flush_answer(struct lun *lun, struct req *r, int err)
 	if (!cl || (err && !lun->flush.failed))
 		return err;
 	/* All that were out together hear it: they may stand for different files. */
-	if (err || cl->owed)
+	if (err || cl->owed) {
 		cl->told_round = lun->flush.round;
+		cl->told_loss = true;
+	}
 	cl->owed = cl->own = false;
 	return !err && cl->told_round == lun->flush.round ? EIO : err;
 }

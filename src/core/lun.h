@@ -169,6 +169,7 @@ struct lun_client {
 	uint64_t reported;   /* that of which a failed flush was told */
 	uint64_t told_round; /* flushes of that round fail */
 	bool owed, own;	     /* its next flush fails; writes of its own are concerned */
+	bool told_loss;	     /* some flush has failed for that */
 	TAILQ_ENTRY(lun_client) link;
 };
 
@@ -177,7 +178,8 @@ void lun_client_join(struct lun *lun, struct lun_client *cl);
 /* It sees no answer any more; lun_cancel() each request of it that is out first. Harmless if it has
  * not joined. */
 void lun_client_leave(struct lun_client *cl);
-/* The error of a flush was answered, but could not be delivered. Before lun_client_leave(). */
+/* The error of a flush was answered, but could not be delivered: if it was for a loss, the next flush tells it.
+ * Before lun_client_leave(). */
 void lun_client_untold(struct lun_client *cl);
 
 /* What the LUN owes a client; for the process that will serve it. */

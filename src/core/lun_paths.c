@@ -5,6 +5,7 @@
  */
 #include "core/lun_priv.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -507,7 +508,8 @@ static void lun_rank_paths(struct lun *lun)
 		any_suspect |= p->state == PATH_SUSPECT;
 	}
 	TAILQ_FOREACH (p, &lun->paths, link) {
-		p->last_resort = !lun->nprompt && p->state == PATH_SUSPECT;
+		p->last_resort = (!lun->nprompt || fault_strikes(PLANT_SUSPECT_USED)) &&
+				 p->state == PATH_SUSPECT;
 		p->host_suspect = false;
 		if (any_suspect && p->host >= 0)
 			TAILQ_FOREACH (q, &lun->paths, link)

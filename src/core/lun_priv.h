@@ -70,6 +70,7 @@ struct cache {
 	TAILQ_HEAD(, lun_client) clients;
 	struct lun_client nobody; /* requests without a client */
 	unsigned orphans_owed, orphans_unflushed; /* clients that have left so */
+	unsigned orphans_both; /* counted in each; at most as many as either */
 	uint64_t orphans_acked; /* largest of these */
 	uint64_t gen, lost_gen, counted_gen;
 	bool written;	   /* something volatile was sent: since_ns is valid */
@@ -288,6 +289,8 @@ void cache_init(struct lun *lun);
 void cache_adopt(struct lun *lun, struct req *r);
 unsigned cache_errors_owed(const struct lun *lun);
 void cache_sent(struct lun *lun, struct cmd *cmd, const struct path *p);
+/* Since it was sent a loss of the cache was told, or suspected. */
+bool cache_was_doubted(const struct lun *lun, const struct cmd *cmd);
 /* The first @nblocks of it are in the cache. */
 void cache_written(struct cmd *cmd, uint32_t nblocks);
 /* @r is answered well. */

@@ -237,6 +237,12 @@ static void act_good(struct lun *lun, struct cmd *cmd)
 		flush_cmd_ended(lun, cmd, 0, true);
 		return;
 	}
+	/* The driver may have made a flush of FUA, before which the cache was lost. */
+	if ((cmd->flags & CMD_F_FUA) && cache_was_doubted(lun, cmd)) {
+		cmd->prefer = cmd->path;
+		act_resend(lun, cmd);
+		return;
+	}
 	cache_written(cmd, cmd->op == CMD_WRITE ? done : cmd->nblocks);
 	if (cmd->op == CMD_STATUS)
 		cmd->seg[0].req->nextents = cmd->nextents;

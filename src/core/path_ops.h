@@ -55,10 +55,6 @@ struct path_info {
 	uint64_t transition_ns; /* ALUA: a transition takes no longer; 0: not told */
 	/* It says that it stands by until it is told to serve: see activate(). */
 	bool explicit_alua;
-	/* enum verdict_flag: what the check's own commands were told that concerns the LUN
-	 * (VF_CACHE, VF_DEFERRED, VF_RESERV; VF_IDENTITY: a reset or a change): a unit attention
-	 * comes once, and it took it. */
-	unsigned news;
 	/* Errors on this path that others have seen instead of us, the kernel or its handlers: only
 	 * whether it grows counts. 0: the driver cannot tell. */
 	uint32_t unexplained;
@@ -123,6 +119,10 @@ void path_room(struct path *p);
  * status, "INQUIRY: host_status 01". */
 void path_checked(struct path *p, enum check_result result, const struct path_info *info,
 		  const char *why);
+/* A command of the check that runs has met what concerns the LUN: enum verdict_flag (VF_CACHE,
+ * VF_DEFERRED; VF_IDENTITY: a reset or a change).  The device says it once, so it is told at once,
+ * whatever becomes of the check and of the path. Harmless at any time. */
+void path_told(struct path *p, unsigned news);
 /* Sending a row of commands to the kernel took so long, with the whole process standing still: the
  * longest is kept for statistics. */
 void path_wrote(struct path *p, uint64_t took_ns);

@@ -256,31 +256,27 @@ static void probe_good(struct path *p, const struct path_info *info, const char 
 		lun_path_changed(lun, p); /* priority or limits may be new */
 }
 
-/* What is said once is taken whatever becomes of the path. True: something was. */
-static bool probe_news(struct path *p, const struct path_info *info)
+void path_told(struct path *p, unsigned news)
 {
-	if (p->info_valid && info->unexplained > p->info.unexplained)
-		path_trouble(p);
-	if (!(info->news & (VF_CACHE | VF_DEFERRED | VF_IDENTITY)))
-		return false;
+	if (!(news & (VF_CACHE | VF_DEFERRED | VF_IDENTITY)))
+		return;
 	path_trouble(p);
-	if (info->news & VF_DEFERRED)
+	if (news & VF_DEFERRED)
 		cache_suspect(p->lun, p, true, "its check met a deferred error");
-	else if (info->news & VF_CACHE)
+	else if (news & VF_CACHE)
 		cache_suspect(p->lun, p, false, "its check met a unit attention");
-	return true;
 }
 
 void path_checked(struct path *p, enum check_result result, const struct path_info *info, const char *why)
 {
 	const struct lun_params *par = &p->lun->par;
-	bool news = false;
 
 	assert(p->probe_running);
 	p->probe_running = false;
 	p->awaited &= p->probe_again_full; /* the one that asks is still to come */
-	if (info)
-		news = probe_news(p, info);
+	/* Before the first one nobody knows what others were told. */
+	if (info && (!p->info_valid || info->unexplained > p->info.unexplained))
+		path_trouble(p);
 	if (p->state == PATH_GONE || p->state == PATH_DISABLED)
 		return;
 	if ((result == CHECK_OK || result == CHECK_MARGINAL) && inject_fails_check(p)) {
@@ -307,7 +303,7 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 		probe_quarantine(p, why ? why : "it is another LUN now");
 		return;
 	}
-	cache_path_checked(p, result == CHECK_OK && !news);
+	cache_path_checked(p, result == CHECK_OK);
 	/* It may be what was waited for, also if it found nothing new. */
 	if (!p->lun->nusable)
 		lun_path_changed(p->lun, p);

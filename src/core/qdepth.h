@@ -8,6 +8,8 @@
 #ifndef CORE_QDEPTH_H
 #define CORE_QDEPTH_H
 
+#include "base/fault.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,7 +35,7 @@ void qdepth_init(struct qdepth *q, unsigned max);
 void qdepth_set_max(struct qdepth *q, unsigned max);
 static inline bool qdepth_has_slot(const struct qdepth *q)
 {
-	return q->inflight < q->limit;
+	return q->inflight < q->limit || fault_strikes(PLANT_LUN_DEPTH);
 }
 void qdepth_take(struct qdepth *q);
 void qdepth_give(struct qdepth *q);

@@ -256,12 +256,12 @@ static unsigned range_verify_tree(struct rangelock *l, struct range_tree *t)
 		struct req *r = range_req(n);
 		unsigned blockers = r->no_entry;
 
-		RB_FOREACH (w, range_tree, &l->writes)
+		/* In the order of their first blocks: none that begins behind @n overlaps it. */
+		for (w = RB_MIN(range_tree, &l->writes); w && w->lba < n->end; w = RB_NEXT(range_tree, &l->writes, w))
 			blockers += range_blocks(w, n);
-		if (req_is_write(r))
-			RB_FOREACH (w, range_tree, &l->ghosts)
-				blockers += range_blocks(w, n) &&
-					    !ghost_is_same(container_of(w, struct ghost, range), r);
+		for (w = req_is_write(r) ? RB_MIN(range_tree, &l->ghosts) : NULL; w && w->lba < n->end;
+		     w = RB_NEXT(range_tree, &l->ghosts, w))
+			blockers += range_blocks(w, n) && !ghost_is_same(container_of(w, struct ghost, range), r);
 		assert(blockers == r->nblockers);
 		assert((r->state == REQ_BLOCKED) == (blockers > 0));
 		count++;

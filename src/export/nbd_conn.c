@@ -31,6 +31,7 @@
 
 #include "export/nbd_int.h"
 
+#include "base/fault.h"
 #include "base/units.h"
 
 #include <assert.h>
@@ -118,7 +119,7 @@ static void drop_output(struct nbd_conn *c)
 
 	while ((slot = STAILQ_FIRST(&c->out)) != NULL) {
 		STAILQ_REMOVE_HEAD(&c->out, out);
-		if (slot->type == NBD_FLUSH && slot->io.err)
+		if (slot->type == NBD_FLUSH && slot->io.err && !fault_strikes(PLANT_NBD_UNTOLD))
 			lun_client_untold(&c->client);
 		nbd_slot_free(slot);
 	}
@@ -231,8 +232,7 @@ void nbd_conn_cut(struct nbd_conn *c, const char *why)
 	nbd_conn_event(c, NBD_E_DEAD);
 }
 
-/* The other side did it. */
-static void conn_gone(struct nbd_conn *c, const char *how)
+void nbd_conn_gone(struct nbd_conn *c, const char *how)
 {
 	nbd_noise(c->srv, LOG_L_INFO, "nbd: client %llu (%s) %s in state %s, %u requests in flight",
 		  (unsigned long long)c->id, c->peer, how, nbd_state_names[c->state], c->inflight);
@@ -242,7 +242,7 @@ static void conn_gone(struct nbd_conn *c, const char *how)
 
 void nbd_conn_try_close(struct nbd_conn *c)
 {
-	if (c->state != NBD_S_CLOSING || c->inflight > 0 || has_output(c))
+	if (c->state != NBD_S_CLOSING || has_output(c) || (c->inflight > 0 && !fault_strikes(PLANT_NBD_BYE)))
 		return;
 	log_debug("nbd: client %llu (%s): finished", (unsigned long long)c->id, c->peer);
 	nbd_conn_event(c, NBD_E_DEAD);
@@ -397,12 +397,12 @@ static void conn_receive(struct nbd_conn *c)
 	ssize_t n = c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c);
 
 	if (n == 0) {
-		conn_gone(c, "left");
+		nbd_conn_gone(c, "left");
 		return;
 	}
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
-			conn_gone(c, strerror(errno));
+			nbd_conn_gone(c, strerror(errno));
 		return;
 	}
 	c->win_in += (uint64_t)n;
@@ -501,12 +501,12 @@ static void sent(struct nbd_conn *c, uint64_t n)
 		slot = STAILQ_FIRST(&c->out);
 		assert(slot);
 		left = slot->hdr_len + slot->body_len - c->out_off;
-		if (n < left) {
+		if (n < left && !fault_strikes(PLANT_NBD_SHORT)) {
 			c->out_off += n;
 			c->out_bytes -= n;
 			break;
 		}
-		n -= left;
+		n -= MIN(n, left);
 		c->out_bytes -= left;
 		c->out_off = 0;
 		STAILQ_REMOVE_HEAD(&c->out, out);
@@ -538,7 +538,7 @@ static bool send_once(struct nbd_conn *c)
 	}
 	if (errno == EINTR)
 		return true;
-	conn_gone(c, strerror(errno));
+	nbd_conn_gone(c, strerror(errno));
 	return false;
 }
 
@@ -673,6 +673,7 @@ void nbd_conn_free(struct nbd_conn *c)
 {
 	assert(c->state == NBD_S_DEAD && c->inflight == 0 && TAILQ_EMPTY(&c->at_lun));
 	assert(c->held_bytes == 0 && c->own_reqs == 0 && c->own_bytes == 0);
+	assert(c->common_reqs == 0 && c->common_bytes == 0);
 	pool_fini(&c->slots);
 	free(c);
 }

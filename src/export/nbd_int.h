@@ -145,8 +145,8 @@ struct nbd_conn {
 	bool out_blocked;   /* the socket takes no more now */
 
 	/* shares: see nbd_server.c */
-	uint64_t own_bytes, held_bytes;
-	unsigned own_reqs;
+	uint64_t own_bytes, common_bytes, held_bytes; /* the last: both together */
+	unsigned own_reqs, common_reqs;
 
 	/* What an earlier process had received and not carried out: read before the socket is. And
 	 * its answers that were not sent, before ours. NULL when there is nothing more. */
@@ -260,6 +260,8 @@ void nbd_conn_free(struct nbd_conn *c);
 void nbd_conn_event(struct nbd_conn *c, enum nbd_event ev);
 /* Cut the connection because of what the client did; @why is for the log. */
 void nbd_conn_cut(struct nbd_conn *c, const char *why);
+/* The other side has closed it, @how. */
+void nbd_conn_gone(struct nbd_conn *c, const char *how);
 /* Go on with the input in a task. */
 void nbd_conn_kick(struct nbd_conn *c);
 static inline size_t nbd_avail(const struct nbd_conn *c)

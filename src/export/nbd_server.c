@@ -4,8 +4,13 @@
  * LUN's requests and buffers.
  *
  * Shares: each connection may always hold a small share of its own (all of
- * them together a quarter); beyond that it takes from a common part (five
- * eighths), first come first served.  The last eighth is left to other exports.
+ * them together a quarter).  Beyond that it takes from a common part (five
+ * eighths), but never more than COMMON_PER_FREE times what would be left there:
+ * when a few hold all they can there is something for the next one.  (Choudhury
+ * and Hahne: Dynamic queue length thresholds for shared-memory packet switches,
+ * IEEE/ACM Transactions on Networking 6(2), 1998.)  Who waits stands in a line.
+ * The last eighth is left to other exports.
+ *
  * So clients that hold buffers and do not move - they read no replies, they
  * send half a payload - slow nobody's small requests down; and as soon as
  * somebody waits for the common part they are cut (nbd_conn.c, patience).
@@ -14,16 +19,19 @@
 
 #include "export/nbd_int.h"
 
+#include "base/fault.h"
 #include "base/units.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define COMMON_PER_FREE 4u /* a lone connection gets 4/5 */
 #define NOISE_LINES 20u
 #define NOISE_INTERVAL_NS (10 * NS_PER_SEC)
 
@@ -85,15 +93,41 @@ static bool fits_own(const struct nbd_slot *slot)
 	       c->own_reqs + slot->charge_reqs <= s->own_reqs_max;
 }
 
-/* What is larger than the whole common part (many connections, few buffers) may have it alone. */
+/* @held: of the @used of @max, by one connection, which wants @more of it. */
+static bool has_part(uint64_t held, uint64_t used, uint64_t max, uint64_t more)
+{
+	if (used == 0 || more == 0) /* what is larger than all of it may have it alone */
+		return true;
+	if (used + more > max)
+		return false;
+	/* Who holds nothing needs no more than that there is room. */
+	return held == 0 || held + more <= COMMON_PER_FREE * (max - used - more);
+}
+
 static bool fits_common(const struct nbd_slot *slot)
 {
-	const struct nbd_server *s = slot->conn->srv;
+	const struct nbd_conn *c = slot->conn;
+	const struct nbd_server *s = c->srv;
 
-	return (s->common_bytes == 0 || slot->charge_bytes == 0 ||
-		s->common_bytes + slot->charge_bytes <= s->common_bytes_max) &&
-	       (s->common_reqs == 0 ||
-		s->common_reqs + slot->charge_reqs <= s->common_reqs_max);
+	return has_part(c->common_bytes, s->common_bytes, s->common_bytes_max, slot->charge_bytes) &&
+	       has_part(c->common_reqs, s->common_reqs, s->common_reqs_max, slot->charge_reqs);
+}
+
+/* Does it have nothing of what it waits for? Nobody takes that before it. Others wait for what they themselves have
+ * taken, or for their own answers to be read. */
+static bool is_owed(const struct nbd_conn *c)
+{
+	return c->common_reqs == 0 && !c->out_blocked;
+}
+
+static bool line_is_owed(const struct nbd_server *s)
+{
+	const struct nbd_conn *c;
+
+	TAILQ_FOREACH (c, &s->line, line)
+		if (is_owed(c))
+			return true;
+	return false;
 }
 
 static void count_in(struct nbd_slot *slot, bool common)
@@ -104,6 +138,8 @@ static void count_in(struct nbd_slot *slot, bool common)
 	slot->common = common;
 	c->held_bytes += slot->charge_bytes;
 	if (common) {
+		c->common_bytes += slot->charge_bytes;
+		c->common_reqs += slot->charge_reqs;
 		c->srv->common_bytes += slot->charge_bytes;
 		c->srv->common_reqs += slot->charge_reqs;
 	} else {
@@ -125,7 +161,7 @@ bool nbd_charge(struct nbd_slot *slot)
 	assert(!slot->charged);
 	if (fits_own(slot))
 		count_in(slot, false);
-	else if (TAILQ_EMPTY(&s->line) && fits_common(slot))
+	else if (fits_common(slot) && !line_is_owed(s))
 		count_in(slot, true);
 	return slot->charged;
 }
@@ -141,7 +177,10 @@ void nbd_uncharge(struct nbd_slot *slot)
 	assert(c->held_bytes >= slot->charge_bytes);
 	c->held_bytes -= slot->charge_bytes;
 	if (slot->common) {
-		assert(s->common_bytes >= slot->charge_bytes && s->common_reqs >= slot->charge_reqs);
+		assert(s->common_bytes >= c->common_bytes && s->common_reqs >= c->common_reqs);
+		assert(c->common_bytes >= slot->charge_bytes && c->common_reqs >= slot->charge_reqs);
+		c->common_bytes -= slot->charge_bytes;
+		c->common_reqs -= slot->charge_reqs;
 		s->common_bytes -= slot->charge_bytes;
 		s->common_reqs -= slot->charge_reqs;
 	} else {
@@ -155,8 +194,8 @@ void nbd_uncharge(struct nbd_slot *slot)
 		nbd_conn_kick(c);
 }
 
-/* Something was given back: serve the line in its order. Somebody further back may go on with
- * what is his own, but nobody takes from the common part before the first. */
+/* Something was given back: serve the line in its order. Somebody further back may go on with what is his own, but
+ * nobody takes from the common part before one that is owed some. */
 static void line_task(struct loop_task *t)
 {
 	struct nbd_server *s = container_of(t, struct nbd_server, line_task);
@@ -171,11 +210,12 @@ static void line_task(struct loop_task *t)
 		} else if (common_ok && fits_common(slot)) {
 			count_in(slot, true);
 		} else {
-			common_ok = false;
+			common_ok &= !is_owed(c);
 			continue;
 		}
 		nbd_conn_event(c, NBD_E_QUOTA);
-		nbd_conn_kick(c);
+		if (!fault_strikes(PLANT_NBD_KICK))
+			nbd_conn_kick(c);
 	}
 }
 
@@ -221,6 +261,33 @@ static int server_refuse(struct nbd_server *s, int fd, int r)
 	return r;
 }
 
+/*
+ * Before a new one is taken: a client that has closed a connection may come back by another, ask for
+ * the same again, and then for something newer.  What it had asked for by the old one, and we have not
+ * carried out, must not come after that; and what it is still to be told it is told there.  The end of a connection is seen by reading all that
+ * is before it, which may have to wait: so it is looked for.
+ */
+static void bury_those_who_left(struct nbd_server *s)
+{
+	struct pollfd fds[32];
+	struct nbd_conn *c, *conns[ARRAY_SIZE(fds)];
+	unsigned n = 0;
+
+	TAILQ_FOREACH(c, &s->conns, link) {
+		if (c->state != NBD_S_DEAD && c->state != NBD_S_CLOSING) {
+			conns[n] = c;
+			fds[n++] = (struct pollfd){.fd = c->fd.fd, .events = POLLRDHUP};
+		}
+		if (n < ARRAY_SIZE(fds) && TAILQ_NEXT(c, link))
+			continue;
+		if (n > 0 && poll(fds, n, 0) > 0)
+			for (unsigned i = 0; i < n; i++)
+				if (fds[i].revents)
+					nbd_conn_gone(conns[i], "left");
+		n = 0;
+	}
+}
+
 int nbd_server_welcome(struct nbd_server *s, struct nbd_conn *c)
 {
 	if (!c) {
@@ -239,6 +306,7 @@ int nbd_server_add(struct nbd_server *s, int fd)
 {
 	int r = server_open(s);
 
+	bury_those_who_left(s);
 	/* Dead ones are few (each has a request at the LUN), but a storm of reconnections to a
 	 * LUN that hangs must end somewhere. */
 	if (r == 0 && (s->nclients >= s->conf.max_conns || s->ndead >= 4 * s->conf.max_conns))
@@ -261,6 +329,7 @@ int nbd_server_attach(struct nbd_server *s, int fd, const char *peer,
 
 	if (r < 0)
 		return server_refuse(s, fd, r);
+	bury_those_who_left(s);
 	nbd_tune_client(fd);
 	c = nbd_conn_new_attached(s, fd, peer);
 	r = nbd_server_welcome(s, c);

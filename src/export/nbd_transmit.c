@@ -16,6 +16,7 @@
 #include "export/nbd_int.h"
 
 #include "base/bytes.h"
+#include "base/fault.h"
 #include "base/units.h"
 
 #include <assert.h>
@@ -112,7 +113,7 @@ static void set_io(struct nbd_slot *slot)
 	io->offset = slot->offset;
 	io->length = slot->length;
 	io->flags = 0;
-	if (slot->flags & NBD_CF_FUA)
+	if (slot->flags & NBD_CF_FUA && !fault_strikes(PLANT_NBD_FUA))
 		io->flags |= IO_F_FUA;
 	if (slot->flags & NBD_CF_NO_HOLE)
 		io->flags |= IO_F_NO_UNMAP;
@@ -248,6 +249,7 @@ static struct nbd_slot *new_slot(struct nbd_conn *c, const struct nbd_request_hd
 void nbd_tx_carry_drain(struct nbd_conn *c, const void *hdr, uint64_t left, int err)
 {
 	c->cur = new_slot(c, hdr);
+	assert(c->cur); /* a connection that is taken over has all its slots yet */
 	c->cur->err = err;
 	c->skip_left = left;
 }

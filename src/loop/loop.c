@@ -95,6 +95,15 @@ void loop_fire_timers(struct loop *l)
 	}
 }
 
+void loop_fire_first(struct loop *l)
+{
+	struct loop_timer *t = RB_MIN(loop_timers, &l->timers);
+
+	assert(t);
+	loop_timer_stop(l, t);
+	t->fn(t);
+}
+
 /* --- file descriptors --- */
 
 void loop_fd_init(struct loop_fd *f, int fd, void (*fn)(struct loop_fd *f, int events))
@@ -168,15 +177,26 @@ static void run_phase(struct loop *l, enum loop_phase phase)
 	STAILQ_REMOVE_HEAD(q, link);
 }
 
-void loop_round(struct loop *l)
+static void run_round(struct loop *l, bool timers)
 {
 	assert(!l->in_round);
 	l->in_round = true;
-	loop_fire_timers(l);
+	if (timers)
+		loop_fire_timers(l);
 	run_phase(l, LOOP_COLLECT);
 	run_phase(l, LOOP_DECIDE);
 	run_phase(l, LOOP_FLUSH);
 	l->in_round = false;
+}
+
+void loop_round(struct loop *l)
+{
+	run_round(l, true);
+}
+
+void loop_phases(struct loop *l)
+{
+	run_round(l, false);
 }
 
 void loop_turn(struct loop *l)

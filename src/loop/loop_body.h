@@ -57,8 +57,12 @@ uint64_t loop_turn_end(struct loop *l);
 void loop_turn(struct loop *l);
 /* Due timers and all three phases, once. */
 void loop_round(struct loop *l);
+/* The phases alone. */
+void loop_phases(struct loop *l);
 /* Fire what was due, and running, when this was called. */
 void loop_fire_timers(struct loop *l);
+/* The one that is due first; there is one. */
+void loop_fire_first(struct loop *l);
 bool loop_tasks_queued(const struct loop *l);
 /* When the next timer is due, NS_NEVER if none runs. */
 uint64_t loop_next_due_ns(struct loop *l);

@@ -240,7 +240,7 @@ int sg_path_new(struct loop *l, const struct sg_conf *conf, const char *dev,
 
 	assert(conf->identity && conf->wwid);
 	if (strlen(dev) >= PATH_NAME_BYTES) {
-		snprintf(errbuf, errbuf_size, "%s: the name is longer than %u bytes",
+		snprintf(errbuf, errbuf_size, "%s: the name is longer than %d bytes",
 			 dev, PATH_NAME_BYTES - 1);
 		return -ENAMETOOLONG;
 	}

@@ -19,13 +19,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "path/discover_sg.h"
 #include "path/sg_steps.h"
 #include "path/sg_sysfs.h"
 
 #define UAS_MAX	     8 /* in a row at the first step */
-#define RESTARTS_MAX 4 /* because of a unit attention in the middle */
+#define RESTARTS_MAX 4 /* because of a unit attention, or a change of access, in the middle */
 #define AGAIN_MAX    3 /* of one step, at once or after AGAIN_NS */
 #define AGAIN_NS     (100 * NS_PER_MS)
 #define NO_ROOM_MAX  50 /* AGAIN_NS apart, while sg has no memory or command left */
@@ -146,7 +147,7 @@ static void met_unit_attention(struct sg_path *s, const struct outcome *o)
 	snprintf(why, sizeof(why), "its check met %s", text);
 	log_debug("%s: %s", s->path.name, why);
 	/* A data command that met it would not have run, and been followed by none. */
-	if (o->flags & (VF_IDENTITY | VF_MODE))
+	if ((o->flags & (VF_IDENTITY | VF_MODE)) && !fault_strikes(PLANT_SG_ATTENTION))
 		path_doubt(&s->path, why);
 	if (++*count > most) {
 		sg_check_end(s, CHECK_DOWN, "%s: %s again and again", step_name(s), text);
@@ -196,6 +197,17 @@ enum sg_next sg_check_again(struct sg_path *s, const char *why)
 {
 	if (!ask_again(s))
 		sg_check_end(s, CHECK_DOWN, "%s: %s", step_name(s), why);
+	return STEP_END;
+}
+
+enum sg_next sg_check_anew(struct sg_path *s, const char *why)
+{
+	struct sg_check *c = &s->check;
+
+	if (++c->restarts > RESTARTS_MAX)
+		return sg_check_end(s, CHECK_DOWN, "%s", why);
+	c->full = true;
+	start_over(s);
 	return STEP_END;
 }
 
@@ -249,7 +261,7 @@ void sg_check_result(struct sg_path *s, const struct sg_io_hdr *h)
 
 	assert(c->running && c->step >= 0);
 	sg_judge_raw(s, slot, h, &o);
-	c->news |= o.flags & (VF_CACHE | VF_DEFERRED | VF_RESERV | VF_IDENTITY);
+	path_told(&s->path, o.flags & (VF_CACHE | VF_DEFERRED | VF_IDENTITY));
 	if (c->aborting) {
 		memcpy(why, c->why, sizeof(why));
 		sg_check_end(s, CHECK_DOWN, "%s", why);
@@ -287,7 +299,7 @@ static bool reopen(struct sg_path *s)
 		return false;
 	}
 	sg_kobject(s->sg, now, sizeof(now));
-	if (s->kobject[0] && strcmp(s->kobject, now) != 0) {
+	if (s->kobject[0] && strcmp(s->kobject, now) != 0 && !fault_strikes(PLANT_SG_NAME)) {
 		sg_check_end(s, CHECK_DOWN, now[0] ? "the name now belongs to another device" :
 						     "the device has been removed");
 		return false;
@@ -359,8 +371,6 @@ static void make_result(struct sg_path *s, struct path_info *info)
 		s->identity->info = *info;
 	}
 	info->unexplained = sg_hidden_errors(s);
-	info->news = c->news;
-	c->news = 0;
 }
 
 static void check_ended(struct loop_task *t)

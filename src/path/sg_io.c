@@ -183,11 +183,20 @@ void sg_send_queue(struct sg_path *s)
 
 	if (s->state != SG_UP || STAILQ_EMPTY(&s->queue))
 		return;
+	/* What has waited for room, or follows a write, was meant for the LUN that core knew. */
+	if (!path_is_usable(&s->path) && !fault_strikes(PLANT_SG_QUEUE)) {
+		sg_cancel_queue(s, &(struct outcome){.verdict = V_CANCELED, .flags = VF_NOT_RUN});
+		room_again(s);
+		return;
+	}
 	start_ns = loop_clock_ns(s->loop);
 	while (s->state == SG_UP && (slot = STAILQ_FIRST(&s->queue))) {
 		rc = slot_write(s, slot);
-		if (is_back_pressure(s, rc))
+		if (is_back_pressure(s, rc)) {
+			if (fault_strikes(PLANT_SG_PRESSURE))
+				STAILQ_REMOVE_HEAD(&s->queue, link);
 			break;
+		}
 		/* write_failed() may have ended the whole queue, this slot is out of it
 		 * by then. */
 		STAILQ_REMOVE_HEAD(&s->queue, link);
@@ -363,6 +372,8 @@ static void empty_wake(struct sg_path *s, struct sg_file *f)
 {
 	struct sg_scsi_id id;
 
+	if (fault_strikes(PLANT_SG_SPIN))
+		return;
 	s->stats.empty_wakes++;
 	f->empty_wakes++;
 	if (s->state == SG_UP &&

@@ -140,6 +140,7 @@ struct sg_facts {
 		has_pageb2; /* as 00h lists */
 	bool has_cap, has_mode, has_limits, has_chars, has_lbp;
 	bool needs_cap16; /* READ CAPACITY(10) says that it is too large for it */
+	bool withheld;	  /* READ CAPACITY or MODE SENSE met a group that did not serve */
 	bool has_access;  /* from RTPG or a sense */
 	bool has_tpg;	  /* tpg: from VPD 83h, or RTPG by the relative port */
 	uint16_t tpg;
@@ -157,8 +158,6 @@ struct sg_check {
 	int step;	       /* -1: its end is known, and path_checked() due */
 	struct sg_facts facts; /* of this run */
 	unsigned uas, restarts, again, no_room;
-	unsigned news; /* VF_CACHE and the like that its commands brought; kept until
-			  told */
 	enum check_result result;
 	char why[CAUSE_BYTES];
 	char flaw[CAUSE_BYTES]; /* what its READ met that is not the path's fault; "": nothing */

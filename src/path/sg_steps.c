@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "path/sg_steps.h"
 
@@ -252,13 +253,17 @@ static bool if_activate(const struct sg_path *s)
 	       s->check.facts.has_tpg;
 }
 
+static bool is_serving(const struct sg_facts *f)
+{
+	return f->access == ACCESS_ACTIVE || f->access == ACCESS_NONOPTIMIZED;
+}
+
 /* A path in standby would turn it down. */
 static bool if_read(const struct sg_path *s)
 {
 	const struct sg_facts *f = &s->check.facts;
 
-	return s->check_read_bytes && f->has_cap &&
-	       (f->access == ACCESS_ACTIVE || f->access == ACCESS_NONOPTIMIZED);
+	return s->check_read_bytes && f->has_cap && is_serving(f);
 }
 
 /* --- answers --- */
@@ -379,6 +384,7 @@ static enum sg_next got_cap16(struct sg_path *s, const struct sg_reply *r)
 {
 	struct sg_facts *f = &s->check.facts;
 
+	f->withheld |= r->kind == REPLY_NOT_SERVING;
 	if (r->kind == REPLY_OK)
 		f->has_cap = capacity_parse16(r->data, r->len, &f->cap);
 	if (!f->has_cap && f->needs_cap16 && r->kind != REPLY_NOT_SERVING)
@@ -395,6 +401,7 @@ static enum sg_next got_cap10(struct sg_path *s, const struct sg_reply *r)
 	struct sg_facts *f = &s->check.facts;
 	bool needs16 = false;
 
+	f->withheld |= r->kind == REPLY_NOT_SERVING;
 	if (r->kind == REPLY_NOT_SERVING)
 		return STEP_NEXT;
 	if (r->kind == REPLY_REFUSED)
@@ -455,6 +462,7 @@ static enum sg_next got_mode(struct sg_path *s, const struct sg_reply *r, bool t
 {
 	struct sg_facts *f = &s->check.facts;
 
+	f->withheld |= r->kind == REPLY_NOT_SERVING;
 	if (r->kind != REPLY_OK || !caching_parse(r->data, r->len, ten, &f->caching))
 		return STEP_NEXT;
 	f->has_mode = true;
@@ -557,6 +565,9 @@ static enum sg_next judge_access(struct sg_path *s, const struct sg_reply *r)
 		f->prio = 1;
 	}
 	trust_tur(s, f);
+	/* It may have come up in the meantime, and would be sent data without its size being known. */
+	if (f->withheld && is_serving(f) && !fault_strikes(PLANT_SG_WITHHELD))
+		return sg_check_anew(s, "its port group says that it serves, and withholds its size or modes");
 	return STEP_NEXT;
 }
 

@@ -42,6 +42,8 @@ enum sg_next sg_check_end(struct sg_path *s, enum check_result result, const cha
 			  ...) __attribute__((format(printf, 3, 4)));
 /* Ask this step again in a moment, or the end (CHECK_DOWN) if that was done often enough. */
 enum sg_next sg_check_again(struct sg_path *s, const char *why);
+/* Ask everything again, or the end (CHECK_DOWN) if that was done often enough. */
+enum sg_next sg_check_anew(struct sg_path *s, const char *why);
 /* Down, because of how the command of this step ended. */
 enum sg_next sg_check_end_outcome(struct sg_path *s, const struct outcome *o);
 

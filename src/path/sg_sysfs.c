@@ -134,12 +134,12 @@ bool sg_kobject(const char *sg, char *ret, size_t size)
 {
 	char path[PATH_MAX], link[PATH_MAX], dev[32] = "";
 	const char *address = "";
-	struct stat st;
 	ssize_t n;
+	ino_t ino;
 
 	ret[0] = 0;
 	snprintf(path, sizeof(path), "%s/class/scsi_generic/%s", sg_sys_root, sg);
-	if (stat(path, &st) < 0)
+	if (sys->inode(path, &ino) < 0)
 		return false;
 	snprintf(path, sizeof(path), "%s/class/scsi_generic/%s/dev", sg_sys_root, sg);
 	sys->read_file(path, dev, sizeof(dev));
@@ -149,7 +149,7 @@ bool sg_kobject(const char *sg, char *ret, size_t size)
 		link[n] = 0;
 		address = strrchr(link, '/') ? strrchr(link, '/') + 1 : link;
 	}
-	snprintf(ret, size, "%s %.40s %llu", dev, address, (unsigned long long)st.st_ino);
+	snprintf(ret, size, "%s %.40s %llu", dev, address, (unsigned long long)ino);
 	return true;
 }
 

@@ -99,6 +99,7 @@ static void sim_check_end(struct loop_timer *t)
 	if (sp->model_ops->checked)
 		sp->model_ops->checked(sp->model, sp, sp->check_full, &sp->check);
 	told = sp->check.result == CHECK_MARGINAL || (sp->check.result == CHECK_OK && !sp->check.no_info);
+	path_told(&sp->path, sp->check.news);
 	path_checked(&sp->path, sp->check.result, told ? &sp->check.info : NULL,
 		     sp->check.why);
 	sim_close_maybe(sp);

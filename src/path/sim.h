@@ -24,6 +24,7 @@ struct sim_check {
 	uint64_t end_ns;
 	enum check_result result;
 	const char *why;
+	unsigned news;	       /* enum verdict_flag that its commands met */
 	struct path_info info; /* for CHECK_OK */
 	bool no_info;	       /* CHECK_OK of a cheap check: core gets no info */
 };

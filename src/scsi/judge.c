@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/units.h"
 #include "base/verdict.h"
 #include "scsi/sense.h"
@@ -286,7 +287,7 @@ static const struct act *decide(const struct scsi_result *r, const struct sense 
 static void count_done(const struct scsi_result *r, struct outcome *o)
 {
 	o->done_blocks = r->nblocks;
-	if (r->resid == 0 || r->class == SCSI_OTHER || r->class == SCSI_TUR)
+	if (r->resid == 0 || fault_strikes(PLANT_SG_RESID) || r->class == SCSI_OTHER || r->class == SCSI_TUR)
 		return;
 	o->done_blocks = 0;
 	if (r->class == SCSI_READ || r->class == SCSI_WRITE)
@@ -331,7 +332,7 @@ void scsi_judge(const struct scsi_result *r, struct outcome *o)
 		o->sense_key = sense.key;
 		o->asc = sense.asc;
 		o->ascq = sense.ascq;
-		said = sense.deferred ? &act_deferred
+		said = sense.deferred && !fault_strikes(PLANT_SG_DEFERRED) ? &act_deferred
 				      : sense_act(&sense, class_bits(r));
 		o->flags = said->flags & NEWS;
 	}

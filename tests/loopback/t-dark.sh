@@ -50,7 +50,7 @@ flood() {
 	python3 "$T/flood.py" "$here" "$sock" "$T/$1" >"$T/$1.log" 2>&1 &
 	flood_pid=$!
 }
-# What one client may have of the 16 requests is taken (see nbd_server.c: 5/8 for all, and 1 of its own), and the sender
+# What one client may have of the 16 requests is taken (see nbd_server.c: 4/5 of 5/8 of them, and 1 of its own), and the sender
 # has stood still for a second.
 held() {
 	local i now sent=-1 still=0
@@ -58,10 +58,10 @@ held() {
 		now=$(cat "$T/$1.sent" 2>/dev/null | wc -l)
 		still=$((now == sent && now > 0 ? still + 1 : 0))
 		sent=$now
-		[ "$(queue requests)" = 11 ] && [ $still -ge 10 ] && break
+		[ "$(queue requests)" = 9 ] && [ $still -ge 10 ] && break
 		sleep 0.1
 	done
-	[ "$(queue requests)" = 11 ] || fail "$1: $(queue requests) requests are taken, not 11"
+	[ "$(queue requests)" = 9 ] || fail "$1: $(queue requests) requests are taken, not 9"
 	[ "$sent" -lt 400 ] || fail "$1: the client could send everything: its socket is still read"
 	[ ! -e "$T/$1.end" ] || fail "$1: $(cat "$T/$1.end")"
 	note "$1: held after $sent of 400 writes, $(queue buffer_bytes) bytes of buffers"

@@ -160,19 +160,17 @@ void array_spill(struct array *a, const struct nexus *n)
 
 void array_lose_cache(struct array *a, struct prng *r, unsigned pct)
 {
-	struct oracle *o = &a->w->oracle;
+	for (uint32_t word = 0; word <= a->ncells / 64; word++)
+		for (uint64_t bits = a->dirty[word]; bits; bits &= bits - 1) {
+			uint32_t c = word * 64 + (uint32_t)__builtin_ctzll(bits);
+			uint8_t *now = a->now + (size_t)c * CELL_BYTES;
 
-	for (uint32_t c = 0; c < a->ncells; c++) {
-		uint8_t *now = a->now + (size_t)c * CELL_BYTES;
-
-		if (!a->owner[c])
-			continue;
-		if (!draw_pct(r, pct) && memcmp(now, array_stable(a, c), CELL_BYTES) != 0) {
-			memcpy(now, array_stable(a, c), CELL_BYTES);
-			oracle_reverted(o, c, now);
+			if (!draw_pct(r, pct) && memcmp(now, array_stable(a, c), CELL_BYTES) != 0) {
+				memcpy(now, array_stable(a, c), CELL_BYTES);
+				oracle_reverted(&a->w->oracle, c, now);
+			}
+			cell_make_stable(a, c);
 		}
-		cell_make_stable(a, c);
-	}
 }
 
 void array_power_loss(struct array *a, struct prng *r)

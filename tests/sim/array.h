@@ -19,7 +19,7 @@ struct world;
 struct nexus {
 	struct world *w;
 	unsigned id;
-	struct sim_path *sp; /* NULL: not in the LUN */
+	struct path *path; /* NULL: not in the LUN */
 	const struct swarm_path *cfg;
 	struct prng cmds, checks;
 	struct path_info info; /* what a good check says now */
@@ -53,7 +53,6 @@ struct nexus {
 	enum path_state seen_state;
 	bool keeps_cache; /* its own cache is one that core flushes */
 	unsigned inflight, inflight_max, ncmds, streak;
-	uint64_t old_end_ns; /* the kernel is done with what killed processes have left */
 };
 
 /* The LU's own cache: what it holds any flush writes down. */
@@ -71,6 +70,8 @@ struct array {
 	struct cmd_rec *recs; /* free ones */
 	TAILQ_HEAD(, cmd_rec) live; /* at the array, or haunting it */
 	unsigned inflight, inflight_max, ncmds;
+	/* By minor number: the kernel is done with what killed processes have left. */
+	uint64_t old_end_ns[SIM_PATHS_MAX + 1];
 	uint64_t killed; /* serial: commands up to there that had not run at the last power loss never will */
 	uint32_t flush_excuse; /* tick at which some flush command had a reason to fail for good */
 };

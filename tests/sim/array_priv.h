@@ -18,6 +18,7 @@ struct cmd_rec {
 	unsigned flags; /* enum cmd_flag */
 	uint64_t lba;
 	struct nexus *nexus;
+	unsigned minor; /* of its device, which it keeps while the command is under way */
 	struct loop_timer late;
 	/* When it takes effect, and when the kernel is done with it. */
 	uint64_t apply_ns, end_ns;
@@ -28,6 +29,8 @@ struct cmd_rec {
 };
 
 void nexus_init(struct nexus *n, struct world *w, unsigned id);
+/* Core has let go of its path. */
+void nexus_left(struct nexus *n);
 /* The process is killed: no path object, and nobody knows of its condition. */
 void nexus_killed(struct nexus *n);
 /* Write a cell through @n; @data NULL: zeroes. */

@@ -2,29 +2,17 @@
 /* client.c - see client.h. */
 #include "client.h"
 
+#include "answer.h"
+
 #include "world.h"
 
+#include "base/hash.h"
 #include "base/units.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct world *op_world(const struct op *op)
-{
-	return op->client->w;
-}
-
-static bool op_is_write(const struct op *op)
-{
-	return op->kind == REQ_WRITE || op->kind == REQ_WRITE_ZEROES || op->kind == REQ_DISCARD;
-}
-
-static bool op_is_read(const struct op *op)
-{
-	return op->kind == REQ_READ || op->kind == REQ_STATUS;
-}
 
 /* --- choosing ---------------------------------------------------------------------- */
 
@@ -43,6 +31,8 @@ static enum req_op draw_kind(struct client *c)
 		pick -= cfg->weight[k++];
 	lun_geometry(c->w->lun, &geo);
 	if ((k == REQ_DISCARD && !geo.can_discard) || (k == REQ_STATUS && !geo.can_status))
+		return REQ_READ;
+	if (k == REQ_STATUS && c->w->opt->nbd && !c->nbd.meta)
 		return REQ_READ;
 	return (enum req_op)k;
 }
@@ -72,6 +62,9 @@ static void draw_rmw(struct op *op)
 	uint32_t head = (uint32_t)prng_below(&c->prng, per), tail = (uint32_t)prng_below(&c->prng, per);
 
 	if (op->kind != REQ_WRITE || !draw_pct(&c->prng, c->w->cfg.rmw_pct))
+		return;
+	/* Who has asked for the size of a block has to keep to it. */
+	if (c->w->opt->nbd && c->nbd.blocks)
 		return;
 	if (op->nblocks == 1 && head + tail >= per)
 		tail = per - 1 - head;
@@ -131,7 +124,7 @@ static void op_choose_readback(struct op *op)
 
 /* --- asking --------------------------------------------------------------------------- */
 
-static size_t op_bytes(const struct op *op)
+size_t op_bytes(const struct op *op)
 {
 	uint32_t bs = op_world(op)->cfg.block_bytes;
 
@@ -140,7 +133,7 @@ static size_t op_bytes(const struct op *op)
 	case REQ_WRITE:
 		return (size_t)op->nblocks * bs + (op->head_skip || op->tail_skip ? bs : 0);
 	case REQ_STATUS:
-		return 16 * sizeof(struct extent);
+		return OP_EXTENTS_MAX * sizeof(struct extent);
 	default:
 		return 0;
 	}
@@ -155,9 +148,9 @@ static void op_fill(struct op *op)
 	if (op->kind == REQ_WRITE)
 		for (uint32_t c = op->c0; c < op->c1; c++)
 			cell_fill(seed, op->wid, c,
-				  (uint8_t *)op->req->data + op->head_skip + (size_t)(c - op->c0) * CELL_BYTES);
+				  (uint8_t *)op->data + op->head_skip + (size_t)(c - op->c0) * CELL_BYTES);
 	else if (op->kind == REQ_READ)
-		memset(op->req->data, 0xdb, op_bytes(op));
+		memset(op->data, 0xdb, op_bytes(op));
 }
 
 static void op_begin(struct op *op)
@@ -193,20 +186,19 @@ static void op_begin_again(struct op *op)
 	op->over_ns = 0;
 	op->sent_main = op->other_all = op->enospc = op->unsupported = false;
 	op->haunted |= op->sent_before;
+	if (op_world(op)->opt->nbd)
+		oracle_write_again(&op_world(op)->oracle, op->wid);
 	op->begin_ns = world_now_ns(op_world(op));
 	op->state = OP_OUT;
 	op_fill(op);
 }
 
+/* To core, with op->req. */
 static void op_submit(struct op *op)
 {
 	struct world *w = op_world(op);
 	struct req *r = op->req;
 
-	if (op->resend)
-		op_begin_again(op);
-	else
-		op_begin(op);
 	r->op = op->kind;
 	r->flags = op->flags;
 	r->lba = op->lba;
@@ -216,8 +208,6 @@ static void op_submit(struct op *op)
 	r->done = op_done;
 	r->owner = op;
 	r->client = &op->client->lun;
-	world_trace(w, WE_SUBMIT, op->id, (uint64_t)op->kind << 32 | op->flags, op->lba,
-		    (uint64_t)op->wid << 32 | op->nblocks);
 	world_poll_lun(w);
 	lun_submit(r);
 	world_poll_lun(w);
@@ -225,13 +215,40 @@ static void op_submit(struct op *op)
 		loop_timer_in(w->loop, &op->cancel_timer, draw(&op->client->prng, 0, 3000) * NS_PER_US);
 }
 
+/* False: there is no room, or no connection. */
 static bool op_try(struct op *op)
 {
-	op->req = lun_req_get(op_world(op)->lun, op_bytes(op));
-	if (!op->req)
-		return false;
-	op_submit(op);
+	struct world *w = op_world(op);
+
+	if (w->opt->nbd) {
+		if (!nbd_client_is_up(op->client))
+			return false;
+	} else {
+		op->req = lun_req_get(w->lun, op_bytes(op));
+		if (!op->req)
+			return false;
+		op->data = op->req->data;
+	}
+	if (op->resend)
+		op_begin_again(op);
+	else
+		op_begin(op);
+	world_trace(w, WE_SUBMIT, op->id, (uint64_t)op->kind << 32 | op->flags, op->lba,
+		    (uint64_t)op->wid << 32 | op->nblocks);
+	if (w->opt->nbd)
+		nbd_client_send(op);
+	else
+		op_submit(op);
 	return true;
+}
+
+static void op_wait(struct op *op)
+{
+	struct world *w = op_world(op);
+
+	op->state = OP_WAITING;
+	if (!w->opt->nbd)
+		lun_wait_room(w->lun, &op->waiter);
 }
 
 static bool op_room(struct lun_waiter *waiter)
@@ -258,10 +275,8 @@ static void op_start(struct op *op)
 		op_choose(op);
 	}
 	op->id = ++cs->nstarted;
-	if (!op_try(op)) {
-		op->state = OP_WAITING;
-		lun_wait_room(w->lun, &op->waiter);
-	}
+	if (!op_try(op))
+		op_wait(op);
 }
 
 static void op_think(struct op *op)
@@ -279,13 +294,7 @@ static void op_think(struct op *op)
 
 static uint64_t op_sum(const struct op *op)
 {
-	const uint64_t *word = op->req->data;
-	uint64_t sum = 0;
-
-	if (op->kind == REQ_READ && !op->req->err)
-		for (size_t i = 0; i < op_bytes(op) / sizeof(*word); i++)
-			sum = prng_mix(sum ^ word[i]);
-	return sum;
+	return op->kind == REQ_READ && !op->req->err ? hash64(op->data, op_bytes(op)) : 0;
 }
 
 static void op_put(struct op *op)
@@ -333,153 +342,6 @@ static void op_cancel_due(struct loop_timer *t)
 
 /* --- the answer ----------------------------------------------------------------------- */
 
-/* A flush of this client has to fail, or may: something may have been lost. */
-static bool cache_may_be_lost(struct world *w, uint32_t since)
-{
-	if (w->loss_tick > since || w->bare_reset_tick > since || w->array.flush_excuse > since)
-		return true;
-	/* A process that dies may not have struck off what it has told. */
-	if (w->killer.tick > since && (w->loss_tick || w->reset_tick || w->array.flush_excuse))
-		return true;
-	return false;
-}
-
-/* A witness at the time of the reset may have fallen silent before it was heard, and when the last of the clients
- * is told there may be one again. */
-static void look_for_witness(struct world *w)
-{
-	if (w->reset_tick > w->bare_reset_tick && !nexus_has_witness(&w->array.nexus[w->reset_nexus]))
-		w->bare_reset_tick = w->reset_tick;
-}
-
-static bool eio_is_excused(struct world *w, struct op *op)
-{
-	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
-
-	look_for_witness(w);
-	if (op->nblocks && array_is_bad(&w->array, op->lba, op->nblocks))
-		return true;
-	if (w->failing_tick >= op->begin)
-		return true; /* the no-path policy: its own check is in world_poll_lun() */
-	if (op->once >= 2 || op->max_tries >= CMD_TRIES_MAX)
-		return true;
-	if (op->over_ns && loop_now_ns(w->loop) >= op->over_ns)
-		return true;
-	if (op->other_all)
-		return true;
-	if (flushes && w->array.flush_excuse > op->begin)
-		return true;
-	if (op->kind != REQ_FLUSH)
-		return flushes && cache_may_be_lost(w, op->begin);
-	if (op->begin <= op->client->told)
-		return true; /* they are all told that were out together */
-	if (!cache_may_be_lost(w, op->client->told) && w->oracle.late <= op->client->told)
-		return false;
-	op->client->told = w->oracle.tick;
-	return true;
-}
-
-static bool error_is_excused(struct world *w, struct op *op, int err)
-{
-	bool flushes = op->kind == REQ_FLUSH || (op->flags & REQ_F_FUA);
-	bool optional = op->kind == REQ_DISCARD || op->kind == REQ_STATUS || (op->flags & REQ_F_FAST_ZERO);
-
-	switch (err) {
-	case EIO:
-		return eio_is_excused(w, op);
-	case ENOSPC:
-		return op->enospc || (flushes && w->array.flush_excuse > op->begin);
-	case EOPNOTSUPP:
-		/* Whether a LUN whose paths differ can do it changes with its paths. */
-		return optional;
-	case ECANCELED:
-		return op->canceled && !op->sent_main;
-	case ESHUTDOWN:
-		return w->stop_asked;
-	}
-	return false;
-}
-
-static void check_error(struct world *w, struct op *op, int err)
-{
-	if (!error_is_excused(w, op, err))
-		world_fail(w, err == ECANCELED ? "O5" : "O6",
-			   "operation %u of client %u (%s %llu+%u%s, begun at %u, %u attempts at most) ended with %s"
-			   " without a reason; it was told of a loss at %u, losses at %u, %u, a reset at %u",
-			   op->id, op->client->id, req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks,
-			   op->flags & REQ_F_FUA ? " FUA" : "", op->begin, op->max_tries, strerror(err),
-			   op->client->told, w->loss_tick, w->bare_reset_tick, w->reset_tick);
-}
-
-static void check_status(struct world *w, const struct op *op)
-{
-	static const uint8_t zeroes[CELL_BYTES];
-	const struct extent *e = op->req->data;
-	uint64_t lba = op->lba, end = op->lba + op->nblocks;
-	uint32_t per = w->cfg.ncells_block;
-
-	if (!op->req->nextents || op->req->nextents > 16)
-		world_fail(w, "O1", "block status was answered with %u extents", op->req->nextents);
-	for (unsigned i = 0; i < op->req->nextents; lba += e[i].nblocks, i++) {
-		if (!e[i].nblocks)
-			world_fail(w, "O1", "block status was answered with an empty extent");
-		for (uint64_t b = lba; e[i].zero && b < MIN(lba + e[i].nblocks, end); b++)
-			for (uint32_t c = (uint32_t)b * per; c < (uint32_t)(b + 1) * per; c++)
-				oracle_read_cell(&w->oracle, c, op->begin, op->max_inv[c - op->c0], zeroes);
-	}
-}
-
-static void check_write_end(struct world *w, const struct op *op, int err)
-{
-	enum wr_status status = err ? (op->sent_main || op->sent_before ? WR_UNKNOWN : WR_CANCELED) : WR_OK;
-
-	if (status == WR_UNKNOWN && op->haunted)
-		status = WR_HAUNTED;
-
-	/* A discard is a hint: it may have been taken for any block, or for none. */
-	if (op->kind == REQ_DISCARD && status == WR_OK)
-		status = WR_UNKNOWN;
-	oracle_write_end(&w->oracle, op->wid, status, op->flags & REQ_F_FUA, !op->canceled);
-}
-
-static void check_answer(struct world *w, struct op *op, int err)
-{
-	const uint8_t *data = op->req->data;
-
-	if (err) {
-		bool failed = w->array.flush_excuse > MIN(op->client->told, op->begin);
-
-		check_error(w, op, err);
-		if (op->kind == REQ_FLUSH && err != ECANCELED && !op->canceled)
-			oracle_told(&w->oracle, op->client->id, failed);
-		/* Read back again what no path could be found for. */
-		op->again = w->phase == WP_READBACK && !array_is_bad(&w->array, op->lba, op->nblocks);
-		if (op->again)
-			w->clients.readback_lba = MIN(w->clients.readback_lba, op->lba);
-	} else if (op->nblocks && op->kind != REQ_STATUS && array_is_bad(&w->array, op->lba, op->nblocks)) {
-		world_fail(w, "O6", "operation %u (%s %llu+%u) succeeded over a bad block", op->id,
-			   req_op_name(op->kind), (unsigned long long)op->lba, op->nblocks);
-	}
-	if (op_is_write(op)) {
-		if (!err && !(op->flags & REQ_F_FUA))
-			w->acked_ns = world_now_ns(w);
-		check_write_end(w, op, err);
-		nemesis_provoke(&w->nemesis);
-	}
-	if (err)
-		return;
-	world_tick(w);
-	if (op->kind == REQ_READ)
-		for (uint32_t c = op->c0; c < op->c1; c++, data += CELL_BYTES)
-			oracle_read_cell(&w->oracle, c, op->begin, op->max_inv[c - op->c0], data);
-	else if (op->kind == REQ_STATUS)
-		check_status(w, op);
-	else if (op->kind == REQ_FLUSH && !op->canceled) {
-		oracle_flushed(&w->oracle, op->client->id, op->begin);
-		w->flushed_ns = MAX(w->flushed_ns, op->begin_ns);
-	}
-}
-
 static uint64_t draw_put_ns(struct op *op)
 {
 	bool slow = draw_pct(&op->client->prng, 40) && !op_world(op)->stop_asked;
@@ -487,22 +349,24 @@ static uint64_t draw_put_ns(struct op *op)
 	return draw(&op->client->prng, 1, slow ? 31000000 : 5000) * NS_PER_US;
 }
 
-static void op_done(struct req *r)
+void op_answer(struct op *op, int err)
 {
-	struct op *op = r->owner;
 	struct world *w = op_world(op);
 
-	if (op->state != OP_OUT || op->req != r)
-		world_fail(w, "O5", "operation %u was answered twice", op->id);
 	world_poll_lun(w);
-	world_trace(w, WE_DONE, op->id, (uint64_t)r->err, 0, 0);
-	check_answer(w, op, r->err);
+	world_trace(w, WE_DONE, op->id, (uint64_t)err, 0, 0);
+	answer_check(op, err);
 	loop_timer_stop(w->loop, &op->cancel_timer);
+	op->cookie = 0;
 	op->state = OP_ANSWERED;
 	w->clients.nout--;
 	w->clients.nanswered++;
 	if (w->cfg.stop_at && w->clients.nanswered == w->cfg.stop_at)
 		world_stop(w, w->cfg.stop_grace_ns);
+	if (!op->req) {
+		op_think(op);
+		return;
+	}
 	op->sum = op_sum(op);
 	/* As long as a slow command takes, sometimes: it may not touch this buffer. */
 	if (draw_pct(&op->client->prng, w->cfg.slow_put_pct))
@@ -511,10 +375,25 @@ static void op_done(struct req *r)
 		op_put(op);
 }
 
+static void op_done(struct req *r)
+{
+	struct op *op = r->owner;
+
+	if (op->state != OP_OUT || op->req != r)
+		world_fail(op_world(op), "O5", "operation %u was answered twice", op->id);
+	op->data = r->data; /* it may have come in another buffer */
+	op->nextents = r->nextents;
+	op_answer(op, r->err);
+}
+
 void client_reconnect(struct clients *cs, unsigned i)
 {
 	struct client *c = &cs->client[i];
 
+	if (cs->w->opt->nbd) {
+		nbd_client_drop(c);
+		return;
+	}
 	for (unsigned k = 0; k < cs->w->cfg.iodepth; k++)
 		op_cancel(&c->ops[k]);
 	lun_client_leave(&c->lun);
@@ -533,6 +412,18 @@ void clients_reverted(struct clients *cs, uint32_t cell)
 		}
 }
 
+static void clients_join(struct clients *cs)
+{
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
+		struct client *c = &cs->client[i];
+
+		if (!cs->w->opt->nbd)
+			lun_client_join(cs->w->lun, &c->lun);
+		else if (i < cs->w->cfg.nclients || i == SIM_CLIENTS_MAX)
+			nbd_client_connect(c);
+	}
+}
+
 /* --- the other side is killed --------------------------------------------------------------- */
 
 /* A write without an answer that nobody will send again. */
@@ -541,6 +432,7 @@ static void op_drop(struct op *op)
 	struct world *w = op_world(op);
 	bool sent = op->sent_main || op->sent_before;
 
+	op->cookie = 0;
 	oracle_write_end(&w->oracle, op->wid, sent ? WR_HAUNTED : WR_CANCELED, false, false);
 	op->resend = false;
 	op->state = OP_IDLE;
@@ -553,6 +445,7 @@ static void op_killed(struct op *op, unsigned resend_pct)
 	struct clients *cs = &op_world(op)->clients;
 
 	op->req = NULL;
+	op->cookie = 0;
 	loop_timer_init(&op->timer, op_timer);
 	loop_timer_init(&op->cancel_timer, op_cancel_due);
 	op->waiter = (struct lun_waiter){ .fn = op_room };
@@ -573,12 +466,57 @@ static void op_killed(struct op *op, unsigned resend_pct)
 	op->state = OP_IDLE;
 }
 
+/* The server may have the whole of it, and send it to a path after this. */
+static void op_lost(struct op *op, unsigned resend_pct)
+{
+	struct world *w = op_world(op);
+	struct clients *cs = &w->clients;
+
+	op->cookie = 0;
+	if (op->state != OP_OUT)
+		return;
+	if (!op_is_write(op)) {
+		cs->nstarted--;
+		cs->nout--;
+		if (w->phase == WP_READBACK)
+			cs->readback_lba = MIN(cs->readback_lba, op->lba);
+		op_think(op);
+		return;
+	}
+	op->sent_before = true;
+	cs->late_orphan |= w->oracle.wrs[op->wid].inv <= w->oracle.doubt;
+	w->acked_ns = world_now_ns(w);
+	if (w->phase == WP_LOAD && !w->stop_asked && draw_pct(&op->client->prng, resend_pct)) {
+		op->resend = true;
+		op->state = OP_WAITING;
+		return;
+	}
+	op_drop(op);
+	op_think(op);
+}
+
+void client_lost(struct client *c)
+{
+	unsigned resend_pct = draw_pct(&c->prng, 80) ? 90 : 0;
+
+	for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
+		op_lost(&c->ops[k], resend_pct);
+}
+
+void client_connected(struct client *c)
+{
+	for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
+		if (c->ops[k].state == OP_WAITING)
+			op_try(&c->ops[k]);
+}
+
 void clients_killed(struct clients *cs)
 {
 	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
 		unsigned resend_pct = draw_pct(&cs->client[i].prng, 80) ? 90 : 0;
 
 		cs->client[i].lun = (struct lun_client){ 0 };
+		nbd_client_killed(&cs->client[i]);
 		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
 			op_killed(&cs->client[i].ops[k], resend_pct);
 	}
@@ -586,18 +524,15 @@ void clients_killed(struct clients *cs)
 
 void clients_reconnect(struct clients *cs)
 {
-	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
-		lun_client_join(cs->w->lun, &cs->client[i].lun);
+	clients_join(cs);
 	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
 		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
 			struct op *op = &cs->client[i].ops[k];
 
-			if (!op->resend) {
+			if (!op->resend)
 				op_think(op);
-			} else if (!op_try(op)) {
-				op->state = OP_WAITING;
-				lun_wait_room(cs->w->lun, &op->waiter);
-			}
+			else if (!op_try(op))
+				op_wait(op);
 		}
 }
 
@@ -612,7 +547,7 @@ void clients_init(struct clients *cs, struct world *w)
 		c->w = w;
 		c->id = i;
 		prng_init(&c->prng, w->seed, ENT_CLIENT + i);
-		lun_client_join(w->lun, &c->lun);
+		nbd_client_init(c);
 		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++) {
 			struct op *op = &c->ops[k];
 
@@ -627,12 +562,15 @@ void clients_init(struct clients *cs, struct world *w)
 	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
 		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
 			cs->client[i].ops[k].max_inv = cs->snapshots + (size_t)(i * SIM_IODEPTH_MAX + k) * OP_CELLS_MAX;
+	clients_join(cs);
 }
 
 void clients_fini(struct clients *cs)
 {
-	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
+	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
 		lun_client_leave(&cs->client[i].lun);
+		nbd_client_fini(&cs->client[i]);
+	}
 	free(cs->snapshots);
 }
 
@@ -652,7 +590,8 @@ void clients_quiet(struct clients *cs)
 
 			if (op->state != OP_WAITING)
 				continue;
-			lun_wait_cancel(cs->w->lun, &op->waiter);
+			if (!cs->w->opt->nbd)
+				lun_wait_cancel(cs->w->lun, &op->waiter);
 			op->state = OP_IDLE;
 			if (op->resend)
 				op_drop(op);
@@ -666,11 +605,17 @@ void clients_read_back(struct clients *cs)
 		op_think(&cs->client[SIM_CLIENTS_MAX].ops[k]);
 }
 
+static bool op_is_busy(const struct op *op)
+{
+	return op->req || op->cookie || loop_timer_running(&op->timer) ||
+	       (op->state == OP_WAITING && op_world(op)->clients.reading_back);
+}
+
 bool clients_idle(const struct clients *cs)
 {
 	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++)
 		for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
-			if (cs->client[i].ops[k].req || loop_timer_running(&cs->client[i].ops[k].timer))
+			if (op_is_busy(&cs->client[i].ops[k]))
 				return false;
 	return true;
 }

@@ -7,6 +7,7 @@
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
+#include "nbd_client.h"
 #include "swarm.h"
 
 #include "loop/loop.h"
@@ -16,6 +17,7 @@ struct client;
 
 /* At most; a read-back goes by such pieces, too. */
 #define OP_CELLS_MAX 512u
+#define OP_EXTENTS_MAX 16u
 
 enum op_state { OP_IDLE, OP_WAITING, OP_OUT, OP_ANSWERED };
 
@@ -53,17 +55,42 @@ struct op {
 	bool resend;	  /* its process was killed: the same once more */
 	bool sent_before; /* one that was killed has sent it */
 	bool again; /* it failed and shall be tried again */
+
+	/* The payload, or the extents that a status was answered with. */
+	void *data;
+	unsigned nextents;
+	/* By NBD: what is asked for; data is the client's own. */
+	uint64_t cookie; /* 0: nothing */
+	uint32_t got;	 /* bytes of data that have come */
+	int err;	 /* of a reply whose end is to come */
 };
 
 struct client {
 	struct lun_client lun; /* as the core knows it */
 	uint32_t told;	       /* tick of its last failed flush for a lost cache */
+	uint32_t told_since;   /* what was lost before is meant by it */
 	struct world *w;
 	unsigned id;
 	struct prng prng;
 	uint64_t seq_lba;
+	struct nbd_client nbd;
 	struct op ops[SIM_IODEPTH_MAX];
 };
+
+static inline bool op_is_write(const struct op *op)
+{
+	return op->kind == REQ_WRITE || op->kind == REQ_WRITE_ZEROES || op->kind == REQ_DISCARD;
+}
+
+static inline bool op_is_read(const struct op *op)
+{
+	return op->kind == REQ_READ || op->kind == REQ_STATUS;
+}
+
+static inline struct world *op_world(const struct op *op)
+{
+	return op->client->w;
+}
 
 struct clients {
 	struct world *w;
@@ -72,6 +99,8 @@ struct clients {
 	unsigned nout; /* requests that are out */
 	unsigned nstarted, nanswered;
 	bool quiet; /* nothing new */
+	bool late_orphan; /* a write of before some loss had a client that has left */
+	bool adrift; /* a debt may be, that no client has left behind: see nbd_client.c */
 	bool reading_back;
 	uint64_t readback_lba;
 };
@@ -81,6 +110,12 @@ void clients_fini(struct clients *cs);
 void clients_start(struct clients *cs);
 /* Client @i goes, with all that it asks for, and comes back. */
 void client_reconnect(struct clients *cs, unsigned i);
+/* By NBD: its connection has ended without an answer to what was out; one is there. */
+void client_lost(struct client *c);
+void client_connected(struct client *c);
+/* The answer to @op has come, 0 or a positive errno. */
+void op_answer(struct op *op, int err);
+size_t op_bytes(const struct op *op);
 /* @cell has fallen back: reads that are out may return that. */
 void clients_reverted(struct clients *cs, uint32_t cell);
 /* Nothing new is asked for; what waits for room is given up. */

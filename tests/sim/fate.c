@@ -5,6 +5,8 @@
  */
 #include "fate.h"
 
+#include "cover.h"
+
 #include "array_priv.h"
 
 #include "base/units.h"
@@ -33,6 +35,9 @@ static void check_ability(struct nexus *n, const struct cmd *cmd)
 	};
 	uint32_t max = UINT32_MAX;
 
+	/* It may have waited in the driver while the device told us so: it will turn it down. */
+	if (n->w->opt->sg && cmd->sent_ns <= n->check_end_ns)
+		return;
 	if (~i->caps & need[cmd->op])
 		world_fail(n->w, "O4", "path %u got a %s, which it cannot do", n->id, cmd_op_name(cmd->op));
 	if ((cmd->flags & CMD_F_FUA) && !(i->caps & PATH_CAP_FUA))
@@ -91,12 +96,25 @@ static unsigned host_inflight(const struct nexus *n)
 	return inflight;
 }
 
+/* The depth was lowered, and what core had sent until then is not back: some of it may wait in the driver yet. Looked at
+ * with each command, so that what comes after that is no excuse. */
+static bool is_left_from_before(struct world *w, unsigned depth)
+{
+	struct lun_stats st;
+
+	if (!w->depth_lowered)
+		return false;
+	lun_get_stats(w->lun, &st);
+	w->depth_lowered = st.inflight > depth;
+	return w->depth_lowered;
+}
+
 static void check_account(struct nexus *n)
 {
 	const struct swarm *cfg = &n->w->cfg;
 	unsigned depth = lun_depth_bound(cfg), cap = cfg->par.path_depth ? cfg->par.path_depth : n->told.depth;
 
-	if (n->w->array.inflight >= depth)
+	if (!is_left_from_before(n->w, depth) && n->w->array.inflight >= depth)
 		world_fail(n->w, "O4", "a command beyond the LUN's depth of %u", depth);
 	if (n->cfg->host >= 0 && host_inflight(n) >= limit_of(cfg->par.host_depth))
 		world_fail(n->w, "O4", "host %d got a command beyond its depth of %u", n->cfg->host,
@@ -109,7 +127,7 @@ static void check_account(struct nexus *n)
  * asked, when that is over. */
 static void check_stranger(struct nexus *n, const struct cmd *cmd)
 {
-	uint64_t within = n->w->cfg.par.identity_ns / 8 * 9 + 10 * NS_PER_MS;
+	uint64_t within = n->w->cfg.par.identity_ns / 8 * 9 + 10 * NS_PER_MS + n->w->slept_ns;
 
 	if (n->stranger && world_now_ns(n->w) > MAX(n->stranger_ns + within, n->check_end_ns + 10 * NS_PER_MS))
 		world_fail(n->w, "O3", "a %s reached a stranger on path %u, %llu ms after it has come",
@@ -128,13 +146,15 @@ static void check_identity(struct nexus *n, const struct cmd *cmd)
 }
 
 /* Whose request a part of a command is for; NULL: nobody waits for it. */
-static struct op *seg_op(const struct cmd_seg *seg)
+static struct op *seg_op(const struct world *w, const struct cmd_seg *seg)
 {
 	const struct req *r = seg->req;
 
 	if (r->is_hedge)
 		r = r->lead;
-	return r && !r->settled ? r->owner : NULL;
+	if (!r || r->settled)
+		return NULL;
+	return w->opt->nbd ? nbd_client_op(r) : r->owner;
 }
 
 /* A path that does not answer gets nothing while another one does. */
@@ -142,7 +162,7 @@ static void check_suspects(struct nexus *n)
 {
 	const struct path *p;
 
-	if (!n->sp->path.overdue)
+	if (!n->path->overdue)
 		return;
 	for (p = lun_next_path(n->w->lun, NULL); p; p = lun_next_path(n->w->lun, (struct path *)p))
 		if (p->state == PATH_ACTIVE && !p->overdue)
@@ -163,8 +183,12 @@ static void check_attempts(struct nexus *n, const struct cmd *cmd)
 	if (cmd->op == CMD_FLUSH && (cmd->tries + 1 >= CMD_TRIES_MAX || cmd->spent_ns >= CMD_RETRY_SEC * NS_PER_SEC / 2))
 		a->flush_excuse = world_tick(n->w);
 	for (unsigned i = 0; i < cmd->nsegs; i++) {
-		struct op *op = seg_op(&cmd->seg[i]);
+		struct op *op = seg_op(n->w, &cmd->seg[i]);
 
+		/* It may have waited in the driver, while the request was answered by another path; its client may
+		 * have gone. */
+		if (!op && (n->w->opt->sg || n->w->opt->nbd))
+			continue;
 		if (!op)
 			world_fail(n->w, "O5", "a %s of blocks %llu+%u is sent for nobody", cmd_op_name(cmd->op),
 				   (unsigned long long)cmd->lba, cmd->nblocks);
@@ -187,7 +211,10 @@ static bool strikes(struct nexus *n, enum sim_fault f)
 	/* Drawn in any case, so that one fault less shifts no other. */
 	uint64_t x = prng_u64(&n->cmds);
 
-	return rate && n->w->phase == WP_LOAD && x % rate == 0;
+	if (!rate || n->w->phase != WP_LOAD || x % rate)
+		return false;
+	cover_fault(f);
+	return true;
 }
 
 static void fate_group(const struct nexus *n, struct outcome *o)
@@ -327,6 +354,8 @@ static struct cmd_rec *rec_get(struct nexus *n, const struct cmd *cmd)
 	rec->flags = cmd->flags;
 	rec->lba = cmd->lba;
 	rec->nexus = n;
+	rec->minor = n->path->dev_id & 0xfffff;
+	assert(rec->minor <= SIM_PATHS_MAX);
 	rec->serial = ++a->ncmds;
 	rec->haunts = false;
 	TAILQ_INSERT_TAIL(&a->live, rec, live);
@@ -505,9 +534,9 @@ void nexus_apply(void *model, struct sim_path *sp, struct cmd *cmd)
 static bool usable_all_turned_away(const struct world *w, const struct op *op)
 {
 	for (unsigned i = 0; i < w->cfg.npaths; i++) {
-		const struct sim_path *sp = w->array.nexus[i].sp;
+		const struct path *p = w->array.nexus[i].path;
 
-		if (sp && path_is_usable(&sp->path) && !(op->others >> i & 1))
+		if (p && path_is_usable(p) && !(op->others >> i & 1))
 			return false;
 	}
 	return true;
@@ -522,7 +551,7 @@ static void note_excuses(struct nexus *n, const struct cmd *cmd)
 	if (cmd->op == CMD_FLUSH && (o->verdict == V_ERR || (o->flags & (VF_ALL_ERR | VF_RETRY_ONCE))))
 		n->w->array.flush_excuse = world_tick(n->w);
 	for (unsigned i = 0; i < cmd->nsegs; i++) {
-		struct op *op = seg_op(&cmd->seg[i]);
+		struct op *op = seg_op(n->w, &cmd->seg[i]);
 
 		if (!op)
 			continue;
@@ -595,11 +624,12 @@ static bool rec_is_write(const struct cmd_rec *rec)
 static uint64_t rec_orphan(struct cmd_rec *rec, struct prng *r)
 {
 	struct nexus *n = rec->nexus;
-	uint64_t now_ns = world_now_ns(n->w), end_ns = rec->end_ns + n->w->cfg.par.ghost_time_ns;
+	uint64_t *old_end_ns = &n->w->array.old_end_ns[rec->minor];
+	uint64_t now_ns = world_now_ns(n->w), end_ns = MAX(rec->end_ns, now_ns) + n->w->cfg.par.ghost_time_ns;
 
 	if (rec->haunts)
 		return rec->late.due_ns;
-	n->old_end_ns = MAX(n->old_end_ns, rec->end_ns);
+	*old_end_ns = MAX(*old_end_ns, rec->end_ns);
 	if (!rec_is_write(rec) || rec->applied || !rec->effect_blocks)
 		return NS_NEVER;
 	if (draw_pct(r, 60))
@@ -628,11 +658,15 @@ void array_killed(struct array *a, struct prng *r)
 	}
 }
 
+void nexus_defers(struct nexus *n)
+{
+	world_lost(n->w, true);
+	array_lose_cache(&n->w->array, &n->cmds, 70);
+}
+
 /* What the array has to say of itself comes before the fate of the command. */
 static void ended_news(struct nexus *n, struct cmd_rec *rec, struct outcome *o)
 {
-	struct array *a = &n->w->array;
-
 	if (o->verdict == V_FAIL)
 		return; /* it did not get there, or not back */
 	if (rec->killed && !rec->applied) {
@@ -642,38 +676,58 @@ static void ended_news(struct nexus *n, struct cmd_rec *rec, struct outcome *o)
 		if (n->reset)
 			o->flags |= VF_CACHE | VF_IDENTITY | VF_MODE | VF_ALUA;
 		nexus_tell_reset(n);
-	} else if (rec->defer) {
-		/* Only now: a loss that is told by nobody is no fault of core's. */
-		world_lost(n->w, true);
-		array_lose_cache(a, &n->cmds, 70);
+	} else if (rec->defer && !n->w->opt->sg) {
+		nexus_defers(n);
 	}
 }
 
-void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)
+static bool is_good(const struct outcome *o)
 {
-	struct nexus *n = model;
-	struct array *a = &n->w->array;
-	struct cmd_rec *rec = cmd->drv;
-	struct outcome *o = &cmd->outcome;
-	bool good;
+	return o->verdict == V_OK || o->verdict == V_OK_INFO;
+}
 
+void nexus_over(struct nexus *n, struct cmd_rec *rec, struct outcome *o)
+{
 	ended_news(n, rec, o);
-	good = o->verdict == V_OK || o->verdict == V_OK_INFO;
-	if (good && (!rec->applied || (n->down && draw_pct(&n->cmds, 50))))
+	if (is_good(o) && (!rec->applied || (n->down && draw_pct(&n->cmds, 50))))
 		*o = (struct outcome){ .verdict = V_FAIL, .flags = VF_GHOST, .err = EIO };
-	else if (n->removing && !good && !(o->flags & VF_CACHE) && draw_pct(&n->cmds, 30))
+	else if (n->removing && !n->w->opt->sg && !is_good(o) && !(o->flags & VF_CACHE) && draw_pct(&n->cmds, 30))
 		*o = (struct outcome){ .verdict = V_CANCELED };
-	n->w->good_ended |= o->verdict == V_OK || o->verdict == V_OK_INFO;
-	a->inflight--;
+	n->w->array.inflight--;
 	n->inflight--;
+	world_trace(n->w, WE_END, rec->serial, o->verdict, o->flags, o->done_blocks);
+	if (!rec_haunts(n, rec, o))
+		rec_free(rec);
+}
+
+void nexus_heard(struct nexus *n, const struct cmd *cmd)
+{
+	const struct outcome *o = &cmd->outcome;
+
+	n->w->good_ended |= is_good(o);
+	cover_verdict(n->w, n->path, o->verdict);
 	note_excuses(n, cmd);
+	/* Also those that a driver has never sent. */
+	if (cmd->op == CMD_FLUSH && cmd->tries >= CMD_TRIES_MAX)
+		n->w->array.flush_excuse = world_tick(n->w);
+	for (unsigned i = 0; i < cmd->nsegs; i++) {
+		struct op *op = seg_op(n->w, &cmd->seg[i]);
+
+		if (op)
+			op->max_tries = MAX(op->max_tries, cmd->tries);
+	}
 	note_streak(n, o);
 	if (o->verdict == V_FAIL)
 		nexus_doubt(n, "a command said V_FAIL", true);
 	else if (o->flags & (VF_IDENTITY | VF_MODE))
 		nexus_doubt(n, "a command said that its identity may have changed", false);
-	world_trace(n->w, WE_END, rec->serial, o->verdict, o->flags, o->done_blocks);
+}
+
+void nexus_ended(void *model, struct sim_path *sp, struct cmd *cmd)
+{
+	struct nexus *n = model;
+
+	nexus_over(n, cmd->drv, &cmd->outcome);
 	cmd->drv = NULL;
-	if (!rec_haunts(n, rec, o))
-		rec_free(rec);
+	nexus_heard(n, cmd);
 }

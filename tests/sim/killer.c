@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "sg_kernel.h"
+
 #include "base/units.h"
 #include "core/ledger.h"
 
@@ -13,6 +15,9 @@
 /* The longest that the model's kernel keeps a command: see LOST_NS in fate.c. */
 #define COMMAND_NS (30 * NS_PER_SEC)
 #define LOOK_NS (250 * NS_PER_MS)
+/* Until the next process serves; so many are enough. */
+#define POLL_NS (10 * NS_PER_MS)
+#define START_POLLS 3000u
 
 static void killer_arm(struct killer *k)
 {
@@ -49,13 +54,13 @@ static uint64_t ghost_until(void *arg, const struct ledger_slot *slot, uint64_t 
 	uint64_t until = k->killed_ns;
 
 	for (unsigned i = 0; i < 2; i++) {
-		uint32_t dev_id = slot->path[i];
+		uint32_t dev_id = slot->path[i] & 0xfffff; /* the minor number */
 
 		if (!dev_id)
 			continue;
 		if (dev_id > SIM_PATHS_MAX)
 			return NS_NEVER;
-		until = MAX(until, k->w->array.nexus[dev_id - 1].old_end_ns);
+		until = MAX(until, k->w->array.old_end_ns[dev_id]);
 	}
 	return until > now_ns ? NS_NEVER : until + k->w->cfg.par.ghost_time_ns;
 }
@@ -75,9 +80,14 @@ static void killer_is_up(struct loop_timer *t)
 	struct world *w = k->w;
 
 	if (lun_get_state(w->lun) != LUN_UP) {
-		loop_timer_in(w->loop, t, 10 * NS_PER_MS);
+		/* The nemesis may be too quick for any check to end well. */
+		if (++k->polls == START_POLLS)
+			nemesis_heal(&w->nemesis, -1);
+		loop_timer_in(w->loop, t, POLL_NS);
 		return;
 	}
+	if (k->polls >= START_POLLS)
+		nemesis_start(&w->nemesis);
 	k->away = false;
 	clients_reconnect(&w->clients);
 	t->fn = killer_look;
@@ -98,7 +108,8 @@ static void killer_start(struct loop_timer *t)
 	nemesis_resume(&w->nemesis);
 	killer_arm(k);
 	t->fn = killer_is_up;
-	loop_timer_in(w->loop, t, 10 * NS_PER_MS);
+	k->polls = 0;
+	loop_timer_in(w->loop, t, POLL_NS);
 }
 
 /* --- death ---------------------------------------------------------------------------------- */
@@ -112,10 +123,13 @@ static void killer_kill(struct killer *k)
 	k->away = true;
 	k->killed_ns = world_now_ns(w);
 	k->tick = world_tick(w);
+	nbd_world_killed(w);
 	lun_vanish(w->lun);
 	w->lun = NULL;
 	loop_sim_forget(w->loop);
 	array_killed(&w->array, &k->prng);
+	if (w->opt->sg)
+		sgk_killed();
 	nemesis_killed(&w->nemesis);
 	clients_killed(&w->clients);
 	loop_timer_init(&w->stop_timer, NULL);
@@ -132,6 +146,8 @@ bool killer_step(struct killer *k)
 		return true;
 	}
 	more = loop_sim_step(k->w->loop);
+	if (k->w->opt->sg)
+		sgk_turn_over();
 	if (!killer_strikes(k, KILL_STEP))
 		return more;
 	killer_kill(k);

@@ -30,6 +30,7 @@ struct killer {
 	unsigned after; /* so many answers */
 	enum kill_point point;
 	unsigned skip; /* so many chances at that point */
+	unsigned polls; /* the next one has been asked whether it serves */
 	bool away;     /* clients have nobody to talk to */
 	uint64_t killed_ns;
 	struct loop_timer timer; /* the next one starts; is up; is asked about its ghosts */

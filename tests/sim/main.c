@@ -3,6 +3,8 @@
  * main.c - the simulator's command line: many seeds in forked children, so that
  * an assertion of the core costs one seed and not the run.
  */
+#include "cover.h"
+#include "shrink.h"
 #include "world.h"
 
 #include "base/fault.h"
@@ -40,12 +42,18 @@ struct job {
 static struct {
 	struct world_options world;
 	uint64_t from, count;
-	bool one;
+	bool one, cover, shrink;
 	unsigned jobs, fail_max;
 	unsigned time_sec;
 	const char *name, *plant;
 } opt = {
-	.world = { .nops = 500, .until_ns = NS_NEVER, .plant = -1, .verify_every = 16 },
+	.world = { .nops = 500,
+		   .until_ns = NS_NEVER,
+		   .plant = -1,
+		   .verify_every = 16,
+		   .max_paths = SIM_PATHS_MAX,
+		   .max_clients = SIM_CLIENTS_MAX,
+		   .max_iodepth = SIM_IODEPTH_MAX },
 	.from = 1,
 	.count = 100,
 	.jobs = 1,
@@ -76,11 +84,18 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: sim [--seed N] [--seeds FROM:COUNT] [--time SEC] [--jobs J] [--ops N]\n"
 		   "           [--trace] [--log] [--until NS] [--plant NAME] [--name NAME] [--verify STEPS]\n"
+		   "           [--driver sim|sg] [--export core|nbd] [--cover] [--shrink]\n"
+		   "           [--paths N] [--clients N] [--iodepth N] [--without FAULT,...]\n"
 		   "Runs the core against a model of array, paths and clients; each seed is one world.\n"
 		   "  --seed N     that seed alone, in this process; prints its trace hash\n"
 		   "  --time SEC   seeds from FROM on (default: new ones) until the time is over\n"
 		   "  --trace      print what happens; --log the core's messages, too\n"
 		   "  --until NS   stop at that virtual time and print the state\n"
+		   "  --driver sg  the paths are those of path/sg, over a model of the kernel\n"
+		   "  --export nbd clients speak NBD to the server, over wires that are slow or cut\n"
+		   "  --cover      say where the runs have been: verdicts, states, faults\n"
+		   "  --shrink     with --seed: look for the smallest run that fails in the same way\n"
+		   "  --paths and the like: at most so many; --without: leave out what the seed drew\n"
 		   "  --plant NAME switch a planted bug on; success is to find it within %u seeds\n",
 		PLANT_SEEDS);
 }
@@ -131,13 +146,11 @@ static void child(struct job *j)
 
 static void print_replay(uint64_t seed)
 {
-	char plant[64] = "", ops[32] = "";
-
+	printf("  replay: tests/sim/sim --seed %llu", (unsigned long long)seed);
+	shrink_print(&opt.world);
 	if (opt.plant)
-		snprintf(plant, sizeof(plant), " --plant %s", opt.plant);
-	if (opt.world.nops != 500)
-		snprintf(ops, sizeof(ops), " --ops %u", opt.world.nops);
-	printf("  replay: tests/sim/sim --seed %llu%s%s --trace\n", (unsigned long long)seed, ops, plant);
+		printf(" --plant %s", opt.plant);
+	printf(" --trace\n");
 	fflush(stdout);
 }
 
@@ -324,15 +337,87 @@ static void list_plants(void)
 	exit(0);
 }
 
-enum { O_SEED = 256, O_SEEDS, O_TIME, O_JOBS, O_OPS, O_TRACE, O_LOG, O_UNTIL, O_PLANT, O_PLANTS, O_NAME, O_VERIFY };
+enum { O_SEED = 256, O_SEEDS, O_TIME, O_JOBS, O_OPS, O_TRACE, O_LOG, O_UNTIL, O_PLANT, O_PLANTS, O_NAME, O_VERIFY, O_DRIVER, O_EXPORT, O_COVER,
+       O_SHRINK, O_PATHS, O_CLIENTS, O_IODEPTH, O_WITHOUT };
 
 static const struct option options[] = {
 	{ "seed", 1, NULL, O_SEED },   { "seeds", 1, NULL, O_SEEDS }, { "time", 1, NULL, O_TIME },
 	{ "jobs", 1, NULL, O_JOBS },   { "ops", 1, NULL, O_OPS },     { "trace", 0, NULL, O_TRACE },
 	{ "log", 0, NULL, O_LOG },     { "until", 1, NULL, O_UNTIL }, { "plant", 1, NULL, O_PLANT },
 	{ "plants", 0, NULL, O_PLANTS }, { "name", 1, NULL, O_NAME },   { "verify", 1, NULL, O_VERIFY },
-	{ "help", 0, NULL, 'h' },      { 0 },
+	{ "driver", 1, NULL, O_DRIVER }, { "export", 1, NULL, O_EXPORT }, { "cover", 0, NULL, O_COVER }, { "shrink", 0, NULL, O_SHRINK },
+	{ "paths", 1, NULL, O_PATHS }, { "clients", 1, NULL, O_CLIENTS }, { "iodepth", 1, NULL, O_IODEPTH },
+	{ "without", 1, NULL, O_WITHOUT }, { "help", 0, NULL, 'h' },      { 0 },
 };
+
+static void parse_without(const char *arg)
+{
+	size_t len;
+
+	for (; *arg; arg += len + (arg[len] == ',')) {
+		int cut;
+
+		len = strcspn(arg, ",");
+		cut = swarm_cut_by_name(arg, len);
+		if (cut < 0) {
+			fprintf(stderr, "sim: --without %.*s: no such thing; there are:", (int)len, arg);
+			for (int i = 0; i < CUT_NR; i++)
+				fprintf(stderr, " %s", swarm_cut_name(i));
+			fprintf(stderr, "\n");
+			exit(2);
+		}
+		opt.world.without |= 1ull << cut;
+	}
+}
+
+static void parse_driver(const char *arg)
+{
+	opt.world.sg = strcmp(arg, "sg") == 0;
+	if (opt.world.sg || strcmp(arg, "sim") == 0)
+		return;
+	fprintf(stderr, "sim: --driver %s: sim or sg is expected\n", arg);
+	exit(2);
+}
+
+static void parse_export(const char *arg)
+{
+	opt.world.nbd = strcmp(arg, "nbd") == 0;
+	if (opt.world.nbd || strcmp(arg, "core") == 0)
+		return;
+	fprintf(stderr, "sim: --export %s: core or nbd is expected\n", arg);
+	exit(2);
+}
+
+/* What makes the world another one. */
+static void parse_world(int o, const char *arg)
+{
+	switch (o) {
+	case O_DRIVER:
+		parse_driver(arg);
+		return;
+	case O_EXPORT:
+		parse_export(arg);
+		return;
+	case O_PATHS:
+		opt.world.max_paths = (unsigned)MAX(number("paths", arg, NULL), 1u);
+		return;
+	case O_CLIENTS:
+		opt.world.max_clients = (unsigned)MAX(number("clients", arg, NULL), 1u);
+		return;
+	case O_IODEPTH:
+		opt.world.max_iodepth = (unsigned)MAX(number("iodepth", arg, NULL), 1u);
+		return;
+	case O_WITHOUT:
+		parse_without(arg);
+		return;
+	case 'h':
+		usage(stdout);
+		exit(0);
+	default:
+		usage(stderr);
+		exit(2);
+	}
+}
 
 static void parse_option(int o, const char *arg, bool *ret_seeds)
 {
@@ -375,12 +460,15 @@ static void parse_option(int o, const char *arg, bool *ret_seeds)
 	case O_VERIFY:
 		opt.world.verify_every = (unsigned)MAX(number("verify", arg, NULL), 1u);
 		return;
-	case 'h':
-		usage(stdout);
-		exit(0);
+	case O_COVER:
+		opt.cover = true;
+		return;
+	case O_SHRINK:
+		opt.shrink = true;
+		return;
 	default:
-		usage(stderr);
-		exit(2);
+		parse_world(o, arg);
+		return;
 	}
 }
 
@@ -412,10 +500,16 @@ int main(int argc, char **argv)
 	/* Each seed makes the same large tables anew: keep their pages. */
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	if (opt.one && opt.shrink)
+		return shrink(opt.from, &opt.world);
 	if (opt.one)
 		return run_one();
+	if (opt.cover)
+		cover_init();
 	jobs = mmap(NULL, sizeof(*jobs) * JOBS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert(jobs != MAP_FAILED);
 	run_all();
+	if (opt.cover)
+		cover_print();
 	return report();
 }

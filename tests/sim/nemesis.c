@@ -4,6 +4,9 @@
 
 #include "world.h"
 
+#include "cover.h"
+#include "sg_kernel.h"
+
 #include "base/units.h"
 
 #include <assert.h>
@@ -25,16 +28,16 @@ static void do_admin(struct nexus *n)
 {
 	struct lun *lun = n->w->lun;
 
-	if (!n->sp)
+	if (!n->path)
 		return;
 	if (n->admin_failed) {
 		n->admin_failed = false;
 		nexus_doubt(n, "it was reinstated", true);
-		take_back(lun, &n->sp->path);
+		take_back(lun, n->path);
 	} else {
 		n->admin_failed = true;
 		nexus_doubt(n, "the administrator failed it", true);
-		lun_fail_path(lun, &n->sp->path);
+		lun_fail_path(lun, n->path);
 	}
 }
 
@@ -47,13 +50,23 @@ static bool lun_is_known(const struct world *w)
 	return lun_geometry(w->lun, &g);
 }
 
+static void do_hang_up(struct nexus *n, const char *why)
+{
+	if (n->w->opt->sg) {
+		sgk_hang_up(n);
+		return;
+	}
+	nexus_doubt(n, why, true);
+	path_lost(n->path, "hang-up");
+}
+
 static void do_remove(struct nexus *n)
 {
-	if (!n->sp || n->removing || n->w->stop_asked)
+	if (!n->path || n->removing || n->w->stop_asked)
 		return;
 	n->removing = true;
 	nexus_doubt(n, "it was removed", true);
-	lun_remove_path(n->w->lun, &n->sp->path, "the nemesis took it");
+	lun_remove_path(n->w->lun, n->path, "the nemesis took it");
 }
 
 static void do_limits(struct nexus *n, struct prng *r)
@@ -63,8 +76,8 @@ static void do_limits(struct nexus *n, struct prng *r)
 	n->info.max_zero_blocks = draw_pct(r, 50) ? 0 : (uint32_t)draw(r, 1, 64);
 	n->info.caps ^= (unsigned)prng_u64(r) & (PATH_CAP_FUA | PATH_CAP_WRITE_ZEROES);
 	n->info.prio = (unsigned)draw(r, 1, 3) * 10;
-	if (n->sp && !n->admin_failed && draw_pct(r, 50))
-		take_back(n->w->lun, &n->sp->path); /* a check is asked for */
+	if (n->path && !n->admin_failed && draw_pct(r, 50))
+		take_back(n->w->lun, n->path); /* a check is asked for */
 }
 
 /* The path leads elsewhere from now on; the device tells whoever asks next. */
@@ -85,8 +98,11 @@ static void do_stranger(struct nexus *n)
 static void do_set(struct world *w, struct prng *r)
 {
 	if (draw_pct(r, 50)) {
+		unsigned was = w->cfg.par.depth;
+
 		w->cfg.par.depth = (unsigned)draw(r, 1, 64);
 		lun_set_depth(w->lun, w->cfg.par.depth);
+		w->depth_lowered |= !was || w->cfg.par.depth < was;
 		/* It takes no more than it has commands for. */
 		w->cfg.par.depth = lun_params(w->lun)->depth;
 	} else {
@@ -125,19 +141,15 @@ static void do_path(struct nemesis *ne, enum sim_fault f, struct nexus *n)
 	switch (f) {
 	case SF_DIE:
 		n->down = true;
-		if (n->sp && draw_pct(r, 30)) {
-			nexus_doubt(n, "its device went away", true);
-			path_lost(&n->sp->path, "hang-up");
-		}
+		if (n->path && draw_pct(r, 30))
+			do_hang_up(n, "its device went away");
 		break;
 	case SF_HANG:
 		n->hang = true;
 		break;
 	case SF_HUP:
-		if (n->sp) {
-			nexus_doubt(n, "its device hung up", true);
-			path_lost(&n->sp->path, "hang-up");
-		}
+		if (n->path)
+			do_hang_up(n, "its device hung up");
 		break;
 	case SF_ALUA:
 		n->access = (enum access_state)draw(r, ACCESS_ACTIVE, ACCESS_TRANSITIONING);
@@ -177,19 +189,26 @@ static void path_heal(struct nexus *n)
 	bool turned = n->other_lun || n->other_size;
 
 	n->down = n->hang = n->check_bad = n->stranger = false;
+	if (n->w->opt->sg)
+		sgk_heal(n);
 	if (turned)
 		do_turn(n, false, false);
 	n->access = n->cfg->info.access;
-	if (!n->sp) {
+	if (!n->path) {
 		nexus_add(n);
 		return;
 	}
 	if (n->removing)
 		return;
-	if (n->admin_failed || n->sp->path.state == PATH_DISABLED) {
+	if (n->w->opt->sg && sgk_renamed(n)) {
+		n->w->dropped_step = n->w->steps;
+		do_remove(n);
+		return;
+	}
+	if (n->admin_failed || n->path->state == PATH_DISABLED) {
 		n->admin_failed = false;
 		nexus_doubt(n, "it was reinstated", true);
-		take_back(n->w->lun, &n->sp->path);
+		take_back(n->w->lun, n->path);
 	}
 }
 
@@ -209,7 +228,7 @@ static struct nexus *only_dirty(struct nemesis *ne, struct nexus *otherwise)
 	for (unsigned i = 0; i < ne->w->cfg.npaths; i++) {
 		struct nexus *n = nexus_of(ne, i);
 
-		if (!n->sp || !n->sp->path.dirty)
+		if (!n->path || !n->path->dirty)
 			continue;
 		if (found)
 			return otherwise;
@@ -234,6 +253,7 @@ static void nemesis_deed(struct loop_timer *t)
 	if (f == SF_REMOVE)
 		n = only_dirty(ne, n);
 	world_trace(ne->w, WE_NEMESIS, n->id, f, 0, 0);
+	cover_fault(f);
 	if (f == SF_DARK)
 		for (unsigned i = 0; i < cfg->npaths; i++)
 			do_path(ne, SF_DIE, nexus_of(ne, i));

@@ -8,7 +8,9 @@
  * that its identity may have changed.
  */
 #include "array_priv.h"
+#include "cover.h"
 #include "fate.h"
+#include "sg_kernel.h"
 
 #include "base/units.h"
 
@@ -25,7 +27,7 @@ void nexus_doubt(struct nexus *n, const char *why, bool blame)
 
 bool nexus_is_good(const struct nexus *n)
 {
-	return n->sp && !n->removing && !n->down && !n->hang && !n->check_bad && !n->other_lun &&
+	return n->path && !n->removing && !n->down && !n->hang && !n->check_bad && !n->other_lun &&
 	       !n->other_size && !n->stranger && !n->admin_failed && n->access <= ACCESS_NONOPTIMIZED;
 }
 
@@ -61,9 +63,9 @@ bool nexus_has_witness(const struct nexus *n)
 	for (unsigned i = 0; i < w->cfg.npaths; i++) {
 		const struct nexus *q = &w->array.nexus[i];
 
-		if (q != n && nexus_is_good(q) && !q->reset && !q->attention && path_is_usable(&q->sp->path) &&
-		    !q->sp->path.overdue && q->info.unexplained == q->told.unexplained &&
-		    q->sp->path.clean_since_ns < w->flushed_ns)
+		if (q != n && nexus_is_good(q) && !q->reset && !q->attention && path_is_usable(q->path) &&
+		    !q->path->overdue && q->info.unexplained == q->told.unexplained &&
+		    q->path->clean_since_ns < w->flushed_ns)
 			return true;
 	}
 	return false;
@@ -113,8 +115,7 @@ static void nexus_checked(void *model, struct sim_path *sp, bool full, struct si
 	struct nexus *n = model;
 
 	if (check->result == CHECK_OK && n->reset) {
-		check->no_info = false;
-		check->info.news = VF_CACHE | VF_IDENTITY;
+		check->news = VF_CACHE | VF_IDENTITY;
 		nexus_tell_reset(n);
 	}
 	world_trace(n->w, WE_CHECK, n->id, full, check->result, n->check_good);
@@ -136,12 +137,15 @@ static void nexus_checked(void *model, struct sim_path *sp, bool full, struct si
 
 static void nexus_released(void *model, struct sim_path *sp)
 {
-	struct nexus *n = model;
+	nexus_left(model);
+}
 
+void nexus_left(struct nexus *n)
+{
 	if (n->inflight)
 		world_fail(n->w, "O4", "path %u was released with %u commands in flight", n->id, n->inflight);
 	array_spill(&n->w->array, n);
-	n->sp = NULL;
+	n->path = NULL;
 	n->seen_state = PATH_FOUND;
 	n->keeps_cache = false;
 	n->removing = n->admin_failed = n->told_valid = false;
@@ -158,12 +162,20 @@ static const struct sim_model_ops nexus_ops = {
 	.released = nexus_released,
 };
 
+static void vanish(struct nexus *n)
+{
+	if (n->w->opt->sg)
+		sgk_path_vanish(n);
+	else
+		sim_path_vanish(container_of(n->path, struct sim_path, path));
+}
+
 void nexus_killed(struct nexus *n)
 {
-	if (n->sp)
-		sim_path_vanish(n->sp);
+	if (n->path)
+		vanish(n);
 	array_spill(&n->w->array, n);
-	n->sp = NULL;
+	n->path = NULL;
 	n->seen_state = PATH_FOUND;
 	n->keeps_cache = n->blamed = false;
 	n->removing = n->admin_failed = n->told_valid = false;
@@ -181,29 +193,39 @@ void nexus_init(struct nexus *n, struct world *w, unsigned id)
 	prng_init(&n->checks, w->seed, ENT_CHECKS + id);
 }
 
-bool nexus_add(struct nexus *n)
+static struct path *sim_new(struct nexus *n)
 {
+	struct sim_path *sp;
 	char name[16];
 	int r;
 
-	assert(!n->sp);
 	snprintf(name, sizeof(name), "sim%u", n->id);
-	r = sim_path_new(n->w->loop, name, n->cfg->slots, &nexus_ops, n, n->id, &n->sp);
+	r = sim_path_new(n->w->loop, name, n->cfg->slots, &nexus_ops, n, n->id, &sp);
 	assert(r == 0);
-	n->sp->path.host = n->cfg->host;
-	n->sp->path.numa_node = (int)(n->id % 3) - 1;
-	n->sp->path.dev_id = n->id + 1;
+	sp->path.host = n->cfg->host;
+	sp->path.dev_id = n->id + 1;
+	return &sp->path;
+}
+
+bool nexus_add(struct nexus *n)
+{
+	int r;
+
+	assert(!n->path);
+	n->path = n->w->opt->sg ? sgk_path_new(n) : sim_new(n);
+	n->path->numa_node = (int)(n->id % 3) - 1;
 	n->good = n->streak = 0;
 	nexus_doubt(n, "it was added", false);
-	r = lun_add_path(n->w->lun, &n->sp->path);
+	r = lun_add_path(n->w->lun, n->path);
 	if (r == 0)
 		return true;
-	n->sp->path.ops->release(&n->sp->path);
+	n->path->ops->release(n->path);
+	n->path = NULL;
 	return false;
 }
 
-/* Bit a path: usable, and of the group that carries the I/O. */
-static unsigned carriers(struct world *w)
+/* Bit a path: usable, and of the group that carries the I/O; *ret_prompt: and answers in time. */
+static unsigned carriers(struct world *w, unsigned *ret_prompt)
 {
 	struct lun_group_info g[GROUPS_MAX];
 	unsigned n = lun_get_groups(w->lun, g, GROUPS_MAX), current, mask = 0;
@@ -211,33 +233,36 @@ static unsigned carriers(struct world *w)
 	for (current = 0; current < n && !g[current].current; current++)
 		;
 	for (unsigned i = 0; i < w->cfg.npaths; i++) {
-		const struct sim_path *sp = w->array.nexus[i].sp;
+		const struct path *p = w->array.nexus[i].path;
 
-		if (sp && path_is_usable(&sp->path) && sp->path.group == current)
-			mask |= 1u << i;
+		if (!p || !path_is_usable(p) || p->group != current)
+			continue;
+		mask |= 1u << i;
+		*ret_prompt |= p->overdue ? 0 : 1u << i;
 	}
 	return mask;
 }
 
 void nexus_watch_failback(struct world *w)
 {
-	unsigned now = carriers(w), before = w->carriers;
+	unsigned prompt = 0, was_prompt = w->prompt, now = carriers(w, &prompt), before = w->carriers;
 	bool left = false;
 
 	w->carriers = now;
+	w->prompt = prompt;
 	if (!before || !now || (now & before))
 		return;
 	for (unsigned i = 0; i < w->cfg.npaths; i++) {
-		const struct sim_path *sp = w->array.nexus[i].sp;
+		const struct path *p = w->array.nexus[i].path;
 
-		/* Not one that is used because nothing is left. */
-		left |= (before >> i & 1) && sp && path_is_usable(&sp->path) && !sp->path.overdue;
+		/* Not one that was used because nothing was left. */
+		left |= (was_prompt >> i & 1) && p && path_is_usable(p) && !p->overdue;
 	}
 	/* What worked was left for something better: there was time to look at that first. */
 	for (unsigned i = 0; left && i < w->cfg.npaths; i++) {
 		const struct nexus *n = &w->array.nexus[i];
 
-		if ((now >> i & 1) && world_now_ns(w) - n->good_ns >= w->cfg.par.fresh_ns)
+		if ((now >> i & 1) && world_now_ns(w) - n->good_ns >= w->cfg.par.fresh_ns + w->slept_ns)
 			world_fail(w, "O3", "failback to path %u, which was checked %llu ms ago", i,
 				   (unsigned long long)((world_now_ns(w) - n->good_ns) / NS_PER_MS));
 	}
@@ -248,21 +273,22 @@ void nexus_watch(struct nexus *n)
 	const struct path *p;
 	bool keeps;
 
-	if (!n->sp)
+	if (!n->path)
 		return;
-	p = &n->sp->path;
+	p = n->path;
 	if (p->overdue)
 		n->stranger_ns = world_now_ns(n->w);
 	keeps = path_is_usable(p) || p->state == PATH_CHECKING;
 	if (n->keeps_cache && !keeps)
 		array_spill(&n->w->array, n);
 	n->keeps_cache = keeps;
+	/* A check that began before the healing may still find what was; somebody looks after it. */
+	if (p->state == PATH_DISABLED && n->w->phase >= WP_HEAL && nexus_is_good(n) && !loop_timer_running(&n->undo))
+		loop_timer_in(n->w->loop, &n->undo, NS_PER_MS);
 	if (p->state == n->seen_state)
 		return;
+	cover_move(n->seen_state, p->state);
 	n->seen_state = p->state;
-	/* A check that began before the healing may still find what was; somebody looks after it. */
-	if (p->state == PATH_DISABLED && n->w->phase >= WP_HEAL && nexus_is_good(n))
-		loop_timer_in(n->w->loop, &n->undo, NS_PER_MS);
 	/* A transition that outlasts the healing, which leaves a path as it is, outlasts its limit, too. */
 	if (p->state == PATH_FAILED && n->access == ACCESS_TRANSITIONING)
 		return;

@@ -80,7 +80,9 @@ static uint32_t wr_bound(const struct wr *w)
 
 static uint32_t seen_eff(const struct oracle *o, const struct seen *s)
 {
-	return MIN(wr_bound(&o->wrs[s->wid]), s->first_obs);
+	const struct wr *w = &o->wrs[s->wid];
+
+	return w->again ? wr_bound(w) : MIN(wr_bound(w), s->first_obs);
 }
 
 /* Since when is it known that the write took effect? */
@@ -88,6 +90,8 @@ static uint32_t seen_known(const struct oracle *o, const struct seen *s)
 {
 	const struct wr *w = &o->wrs[s->wid];
 
+	if (w->again)
+		return w->status == WR_OK ? w->end : TICK_NEVER;
 	return w->status == WR_OK ? MIN(w->end, s->first_obs) : s->first_obs;
 }
 
@@ -198,6 +202,17 @@ static void make_durable(struct oracle *o, const struct wr *w, const char *when)
 
 		cell->durable_inv = MAX(cell->durable_inv, w->inv);
 		check_durable(o, c, array_stable(&o->w->array, c), cell->durable_inv, "O2", when);
+	}
+}
+
+void oracle_write_again(struct oracle *o, uint32_t wid)
+{
+	struct wr *w = &o->wrs[wid];
+
+	w->again = true;
+	for (uint32_t c = w->c0; c < w->c1; c++) {
+		seen_remove(o, &o->cells[c], wid);
+		seen_add(o, c, wid);
 	}
 }
 
@@ -314,11 +329,16 @@ void oracle_flushed(struct oracle *o, unsigned client, uint32_t begin)
 	o->nvolatiles = kept;
 }
 
+void oracle_told_of(struct oracle *o, unsigned client, uint32_t wid, bool failed)
+{
+	if (failed || o->wrs[wid].inv <= o->lost)
+		o->wrs[wid].told |= 1u << client;
+}
+
 void oracle_told(struct oracle *o, unsigned client, bool failed)
 {
 	for (uint32_t i = 0; i < o->nvolatiles; i++)
-		if (failed || o->wrs[o->volatiles[i]].inv <= o->lost)
-			o->wrs[o->volatiles[i]].told |= 1u << client;
+		oracle_told_of(o, client, o->volatiles[i], failed);
 }
 
 void oracle_client_left(struct oracle *o, unsigned client)
@@ -329,6 +349,12 @@ void oracle_client_left(struct oracle *o, unsigned client)
 		if (w->inv <= o->lost && w->client != client)
 			w->told |= 1u << client;
 	}
+}
+
+void oracle_inherited(struct oracle *o, unsigned client)
+{
+	for (uint32_t i = 0; i < o->nvolatiles; i++)
+		o->wrs[o->volatiles[i]].told |= 1u << client;
 }
 
 bool oracle_has_unflushed(const struct oracle *o)

@@ -42,6 +42,7 @@ struct wr {
 	uint32_t inv, end;
 	uint32_t c0, c1; /* cells [c0, c1) */
 	unsigned client;
+	bool again;    /* it may take effect more than once before its answer */
 	uint32_t told; /* bit a client: a flush of it has failed since this may have been lost */
 };
 
@@ -85,6 +86,8 @@ void oracle_fini(struct oracle *o);
 /* A write of cells [c0, c1) is submitted now; returns its id. */
 uint32_t oracle_write_begin(struct oracle *o, unsigned client, enum wr_kind kind, uint32_t c0, uint32_t c1,
 			    uint32_t oldest_begin);
+/* It is sent again, and may take effect again: its first answer may have been lost on the way. */
+void oracle_write_again(struct oracle *o, uint32_t wid);
 /* @durable: it was answered well and had to be stable before (FUA). @seen: somebody got the answer. */
 void oracle_write_end(struct oracle *o, uint32_t wid, enum wr_status status, bool durable, bool seen);
 /* A read is submitted now: ret[i] is what its end needs of cell c0 + i. */
@@ -95,8 +98,12 @@ void oracle_read_cell(struct oracle *o, uint32_t c, uint32_t begin, uint32_t max
  * is the device's own if @failed: then nothing is promised of what was acknowledged before. */
 void oracle_flushed(struct oracle *o, unsigned client, uint32_t begin);
 void oracle_told(struct oracle *o, unsigned client, bool failed);
+/* And of this write, to which there is no answer yet. */
+void oracle_told_of(struct oracle *o, unsigned client, uint32_t wid, bool failed);
 /* Nobody has to tell @client of what others have lost any more: it has left. */
 void oracle_client_left(struct oracle *o, unsigned client);
+/* Nobody knows what @client is to be told: no flush of its own promises anything of what is volatile now. */
+void oracle_inherited(struct oracle *o, unsigned client);
 /* Cell @c has fallen back to @data, which was stable. */
 void oracle_reverted(struct oracle *o, uint32_t c, const uint8_t *data);
 /* Are there acknowledged writes that no flush has covered, and nobody was told of? */

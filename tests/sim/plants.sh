@@ -1,10 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Can the simulator find bugs? Each one planted in the core has to be found.
+# Can the simulator find bugs? Each one planted has to be found.
 sim=${SIM:-tests/sim/sim}
 bad=0
 for plant in $("$sim" --plants); do
-	out=$("$sim" --plant "$plant" --jobs "${JOBS:-2}" --name "plant $plant" 2>/dev/null)
+	driver=sim export=core
+	case $plant in
+	sg-*) driver=sg ;;
+	nbd-*) export=nbd ;;
+	esac
+	out=$("$sim" --driver $driver --export $export --plant "$plant" --jobs "${JOBS:-2}" --name "plant $plant" 2>/dev/null)
 	echo "$out" | grep -E '^(PASS|FAIL) ' || echo "FAIL plant $plant: the simulator died"
 	case $out in *"PASS plant"*) ;; *) bad=1 ;; esac
 done

@@ -5,6 +5,7 @@
 #include "base/units.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CELL_BYTES 64u
 
@@ -268,6 +269,57 @@ void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops)
 	draw_faults(s, &r);
 	draw_kills(s, &r);
 	mute_resets(s);
+}
+
+const char *swarm_cut_name(int cut)
+{
+	static const char *const names[] = {
+		[SC_KILLS - SF_NR] = "kills",	[SC_STOP - SF_NR] = "stop", [SC_BAD - SF_NR] = "bad",
+		[SC_CRASH - SF_NR] = "crash",	[SC_CANCEL - SF_NR] = "cancel", [SC_FUA - SF_NR] = "fua",
+		[SC_RMW - SF_NR] = "rmw",	[SC_SLOW_PUT - SF_NR] = "slow-put",
+	};
+
+	return cut < SF_NR ? sim_fault_name((enum sim_fault)cut) : names[cut - SF_NR];
+}
+
+int swarm_cut_by_name(const char *name, size_t len)
+{
+	for (int i = 0; i < CUT_NR; i++)
+		if (strncmp(swarm_cut_name(i), name, len) == 0 && !swarm_cut_name(i)[len])
+			return i;
+	return -1;
+}
+
+static bool is_cut(uint64_t without, int cut)
+{
+	return without >> cut & 1;
+}
+
+void swarm_cut(struct swarm *s, unsigned npaths, unsigned nclients, unsigned iodepth, uint64_t without)
+{
+	_Static_assert(CUT_NR <= 64, "a bit each");
+	s->npaths = MIN(s->npaths, npaths);
+	s->nclients = MIN(s->nclients, nclients);
+	s->iodepth = MIN(s->iodepth, iodepth);
+	for (int f = 0; f < SF_NR; f++)
+		if (is_cut(without, f))
+			s->rate[f] = 0;
+	if (is_cut(without, SC_KILLS))
+		s->nkills = 0;
+	if (is_cut(without, SC_STOP))
+		s->stop_at = 0;
+	if (is_cut(without, SC_BAD))
+		s->nbad = 0;
+	if (is_cut(without, SC_CRASH))
+		s->crash = false;
+	if (is_cut(without, SC_CANCEL))
+		s->cancel_pct = 0;
+	if (is_cut(without, SC_FUA))
+		s->fua_pct = 0;
+	if (is_cut(without, SC_RMW))
+		s->rmw_pct = 0;
+	if (is_cut(without, SC_SLOW_PUT))
+		s->slow_put_pct = 0;
 }
 
 void swarm_print(const struct swarm *s)

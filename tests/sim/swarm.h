@@ -11,6 +11,8 @@
 #include "core/lun.h"
 #include "core/path.h"
 
+#include <stddef.h>
+
 #define SIM_PATHS_MAX 8
 #define SIM_CLIENTS_MAX 8
 #define SIM_IODEPTH_MAX 16
@@ -22,9 +24,13 @@ enum sim_entity {
 	ENT_POWER,
 	ENT_MEDIUM,
 	ENT_KILLER,
+	ENT_KERNEL,
+	ENT_SLEEP, /* calls that the kernel keeps waiting, names that change hands */
 	ENT_CLIENT = 100, /* + client */
 	ENT_CMDS = 200,	  /* + path: fates of commands */
 	ENT_CHECKS = 300, /* + path */
+	ENT_WIRE = 400,	  /* + client */
+	ENT_RUDE = 500,	  /* + client: nonsense that it sends */
 };
 
 enum sim_fault {
@@ -65,6 +71,11 @@ enum sim_fault {
 	SF_RESET,	    /* one nexus is reset, and says the same */
 	SF_RECONNECT,	    /* a client goes and comes back */
 	SF_NR
+};
+
+/* What a run can be made without: kinds of fault, and these. */
+enum sim_cut {
+	SC_KILLS = SF_NR, SC_STOP, SC_BAD, SC_CRASH, SC_CANCEL, SC_FUA, SC_RMW, SC_SLOW_PUT, CUT_NR
 };
 
 struct swarm_path {
@@ -108,6 +119,11 @@ struct swarm {
 void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops);
 void swarm_print(const struct swarm *s);
 const char *sim_fault_name(enum sim_fault f);
+/* Of enum sim_fault or enum sim_cut; and back, -1 for no such word. */
+const char *swarm_cut_name(int cut);
+int swarm_cut_by_name(const char *name, size_t len);
+/* At most so many, and without what @without has a bit for. */
+void swarm_cut(struct swarm *s, unsigned npaths, unsigned nclients, unsigned iodepth, uint64_t without);
 
 /* Uniform in [lo, hi]. */
 static inline uint64_t draw(struct prng *r, uint64_t lo, uint64_t hi)

@@ -87,6 +87,8 @@ void world_fail(struct world *w, const char *oracle, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (w->opt->ret_oracle)
+		snprintf(w->opt->ret_oracle, 16, "%s", oracle);
 	printf("seed %llu: %s: ", (ull)w->seed, oracle);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);

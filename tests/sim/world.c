@@ -2,6 +2,10 @@
 /* world.c - the run of one seed: load, heal, read back, power loss, stop. See world.h. */
 #include "world.h"
 
+#include "wire.h"
+
+#include "sg_kernel.h"
+
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -12,6 +16,8 @@
 
 /* No load takes longer; what then is still out is held by a dark LUN and ends after the healing. */
 #define LOAD_NS (600 * NS_PER_SEC)
+/* Nor more steps an operation: when nearly all are the nemesis' on a dark LUN, the next seed finds more. */
+#define LOAD_STEPS 30u
 /* A lost command 30 s, on a few paths one after the other, checks, delays between attempts. */
 #define HEAL_NS (300 * NS_PER_SEC)
 #define STOP_NS (120 * NS_PER_SEC)
@@ -42,11 +48,12 @@ static void check_failing(struct world *w)
 	const struct lun_params *par = &w->cfg.par;
 	uint64_t dark_ns = world_now_ns(w) - w->unproven_since_ns;
 
-	if (!any_path_left(w) || par->no_path == NO_PATH_FAIL)
+	/* The last one may have been dropped, and the next one found, in one step. */
+	if (!any_path_left(w) || par->no_path == NO_PATH_FAIL || w->steps - w->dropped_step <= 2)
 		return;
 	if (par->no_path == NO_PATH_QUEUE)
 		world_fail(w, "O6", "the LUN fails requests although it shall hold them for ever");
-	if (!w->unproven_since_ns || dark_ns < par->no_path_checks * par->polling_interval_ns)
+	if (!w->unproven_since_ns || dark_ns + w->slept_ns < par->no_path_checks * par->polling_interval_ns)
 		world_fail(w, "O6", "the LUN fails requests after %llu ms without a path, before its time",
 			   (unsigned long long)(dark_ns / NS_PER_MS));
 }
@@ -72,7 +79,7 @@ static void check_dark(struct world *w)
 
 	if (par->no_path == NO_PATH_FAIL && !any_path_checked(w) && !any_path_moves(w))
 		world_fail(w, "O6", "the LUN holds requests although it shall fail them");
-	if (par->no_path == NO_PATH_RETRY && dark_ns > par->no_path_checks * par->polling_interval_ns)
+	if (par->no_path == NO_PATH_RETRY && dark_ns > par->no_path_checks * par->polling_interval_ns + w->slept_ns)
 		world_fail(w, "O6", "the LUN still holds requests after %llu ms without a path",
 			   (unsigned long long)(dark_ns / NS_PER_MS));
 }
@@ -175,9 +182,14 @@ static bool world_step(struct world *w)
 		w->unproven_since_ns = 0;
 	w->good_before = w->good_ended;
 	w->good_ended = false;
-	for (unsigned i = 0; i < w->cfg.npaths; i++)
+	for (unsigned i = 0; i < w->cfg.npaths; i++) {
 		nexus_watch(&w->array.nexus[i]);
+		if (w->opt->sg)
+			sgk_watch(&w->array.nexus[i]);
+	}
 	nexus_watch_failback(w);
+	if (w->nbd)
+		wires_watch(w);
 	if (w->steps % w->opt->verify_every == 0)
 		lun_verify(w->lun);
 	if (world_now_ns(w) - w->start_ns >= w->opt->until_ns) {
@@ -214,7 +226,7 @@ static bool load_is_over(struct world *w)
 		return true;
 	if (w->killer.away)
 		return false;
-	return world_now_ns(w) - w->start_ns >= LOAD_NS ||
+	return world_now_ns(w) - w->start_ns >= LOAD_NS || w->steps >= LOAD_STEPS * (uint64_t)MAX(w->opt->nops, 200u) ||
 	       (w->clients.nanswered >= w->opt->nops && clients_idle(&w->clients));
 }
 
@@ -235,7 +247,7 @@ static bool is_read_back(struct world *w)
 
 static bool is_stopped(struct world *w)
 {
-	return lun_get_state(w->lun) == LUN_STOPPED && clients_idle(&w->clients);
+	return lun_get_state(w->lun) == LUN_STOPPED && nbd_world_stopped(w) && clients_idle(&w->clients);
 }
 
 static void stop_due(struct loop_timer *t)
@@ -243,6 +255,7 @@ static void stop_due(struct loop_timer *t)
 	struct world *w = container_of(t, struct world, stop_timer);
 
 	w->stop_asked = true;
+	nbd_world_stop(w);
 	lun_stop(w->lun, w->cfg.stop_grace_ns);
 }
 
@@ -282,7 +295,7 @@ static bool all_is_well(const struct world *w)
 	for (unsigned i = 0; i < w->cfg.npaths; i++) {
 		const struct nexus *n = &w->array.nexus[i];
 
-		if (!nexus_is_good(n) || n->attention || !path_is_usable(&n->sp->path))
+		if (!nexus_is_good(n) || n->attention || !path_is_usable(n->path))
 			return false;
 	}
 	return w->lun_state == LUN_UP;
@@ -336,6 +349,7 @@ static void world_live(struct world *w)
 	world_enter(w, WP_STOP);
 	clean = !w->cfg.crash && all_is_well(w);
 	w->stop_asked = true;
+	nbd_world_stop(w);
 	lun_stop(w->lun, GRACE_NS);
 	world_end(w, clean);
 }
@@ -350,9 +364,10 @@ void world_new_lun(struct world *w, const struct lun_params *par)
 	p.slots_block_bytes = w->cfg.block_bytes;
 	r = lun_new(w->loop, &p, &w->lun);
 	assert(r == 0);
+	nbd_world_start(w);
 	loop_timer_init(&w->stop_timer, stop_due);
 	w->lun_state = LUN_STARTING;
-	w->carriers = 0;
+	w->carriers = w->prompt = 0;
 	w->dark_since_ns = w->unproven_since_ns = 0;
 	w->good_ended = w->good_before = false;
 }
@@ -363,6 +378,7 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 {
 	*w = (struct world){ .seed = seed, .opt = opt, .start_ns = 1000 * NS_PER_SEC };
 	swarm_draw(&w->cfg, seed, opt->nops);
+	swarm_cut(&w->cfg, opt->max_paths, opt->max_clients, opt->max_iodepth, opt->without);
 	if (opt->trace)
 		swarm_print(&w->cfg);
 	fault_disarm_all();
@@ -371,6 +387,8 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 		fault_arm((enum fault_site)opt->plant, 1 + (prng_mix(seed) & 1) * (prng_mix(seed) % 20), 0);
 	w->loop = loop_sim_new(w->start_ns);
 	assert(w->loop);
+	if (opt->sg)
+		sgk_init(w);
 	killer_init(&w->killer, w);
 	world_new_lun(w, &w->cfg.par);
 	array_init(&w->array, w);
@@ -383,8 +401,10 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 
 static void world_fini(struct world *w)
 {
+	nbd_world_fini(w);
 	clients_fini(&w->clients);
 	lun_free(w->lun);
+	sgk_fini();
 	killer_fini(&w->killer);
 	loop_free(w->loop);
 	oracle_fini(&w->oracle);

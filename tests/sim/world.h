@@ -25,6 +25,12 @@ enum world_phase {
 struct world_options {
 	unsigned nops;
 	bool trace, log;
+	bool sg; /* paths are the sg driver's, over a model of the kernel; else path/sim's */
+	bool nbd; /* clients speak NBD to the server; else they ask core themselves */
+	/* At most so many, and without these (bits of enum sim_cut). */
+	unsigned max_paths, max_clients, max_iodepth;
+	uint64_t without;
+	char *ret_oracle; /* where the name of the oracle that fires goes, 16 bytes; or NULL */
 	uint64_t until_ns;  /* stop there and print the state; NS_NEVER */
 	int plant;	    /* enum fault_site, -1: none */
 	unsigned verify_every; /* steps between two lun_verify() */
@@ -41,12 +47,13 @@ struct world {
 	struct swarm cfg;
 	struct loop *loop;
 	struct lun *lun; /* NULL: the process was killed, and has no successor yet */
+	struct nbd_server *nbd; /* NULL: there is none, or likewise */
 	struct array array;
 	struct oracle oracle;
 	struct clients clients;
 	struct nemesis nemesis;
 	struct killer killer;
-	unsigned carriers; /* bit a path: as nexus_watch_failback() saw it last */
+	unsigned carriers, prompt; /* bit a path: as nexus_watch_failback() saw it last */
 
 	enum world_phase phase;
 	uint64_t steps, hash;
@@ -54,6 +61,9 @@ struct world {
 	struct loop_timer stop_timer;
 	enum lun_state lun_state;    /* as seen last */
 	uint64_t dark_since_ns;	     /* when the LUN lost its last path */
+	uint64_t dropped_step; /* in which a path was dropped whose name leads elsewhere */
+	bool depth_lowered; /* and commands of before are out */
+	uint64_t slept_ns; /* in all, in calls that the kernel kept waiting: what has a time limit may be so late */
 	bool dark_counts; /* a step of this time without a path had no port group in transition */
 	uint64_t unproven_since_ns;  /* the same, before the last good command: 0 after one */
 	bool good_ended, good_before; /* a command has ended well in this step, in the last one */

@@ -218,14 +218,31 @@ START_TEST(test_timer_restarts_itself_at_once)
 	actor_init(&b, 'b', LOOP_COLLECT);
 	a.start = &a;
 	loop_timer_in(loop, &a.timer, 10);
-	loop_timer_in(loop, &b.timer, 12);
-	loop_sim_advance(loop, 15); /* both are late */
+	loop_timer_in(loop, &b.timer, 10);
 	ck_assert(loop_sim_step(loop));
 	ck_assert_trace("ab");
 	ck_assert(loop_sim_step(loop));
 	ck_assert_trace("a");
-	ck_assert_uint_eq(loop_now_ns(loop), START_NS + 15);
+	ck_assert_uint_eq(loop_now_ns(loop), START_NS + 10);
 	loop_timer_stop(loop, &a.timer);
+}
+END_TEST
+
+/* What is late fires one by one, with the phases in between: it would have had turns of its own. */
+START_TEST(test_late_timers)
+{
+	struct actor a, b;
+
+	actor_init(&a, 'a', LOOP_COLLECT);
+	actor_init(&b, 'b', LOOP_COLLECT);
+	loop_timer_in(loop, &b.timer, 12);
+	loop_timer_in(loop, &a.timer, 10);
+	loop_sim_advance(loop, 15);
+	ck_assert(loop_sim_step(loop));
+	ck_assert_trace("a");
+	ck_assert(loop_sim_step(loop));
+	ck_assert_trace("b");
+	ck_assert_uint_eq(loop_now_ns(loop), START_NS + 15);
 }
 END_TEST
 
@@ -586,6 +603,7 @@ int main(void)
 	tcase_add_test(tc, test_timer_in_the_past);
 	tcase_add_test(tc, test_timer_stops_another_that_is_due);
 	tcase_add_test(tc, test_timer_restarts_itself_at_once);
+	tcase_add_test(tc, test_late_timers);
 	tcase_add_test(tc, test_timer_due_during_collect);
 	tcase_add_test(tc, test_phases_in_order);
 	tcase_add_loop_test(tc, test_task_queues_task, 0, 9);

@@ -13,12 +13,14 @@
 static struct lun_client cl[3];
 static uint64_t debts; /* what outlives the process */
 static unsigned first_news; /* of the first check by path 0 */
+static uint64_t first_check_ns; /* so long takes that of path 1; 0: no time to speak of */
 
 static void failover(struct lun_params *p)
 {
 	p->grouping = GROUP_FAILOVER;
 	p->debts = &debts;
 	m.news[0] = first_news;
+	m.check_ns[1] = first_check_ns;
 }
 
 /* A process comes up. All clients have joined. */
@@ -231,6 +233,24 @@ START_TEST(test_doubtful_path_is_no_witness)
 }
 END_TEST
 
+/* Nor is one whose first check began before: what others were told until it ended nobody can see. */
+START_TEST(test_new_path_is_no_witness)
+{
+	debts = 0;
+	first_check_ns = 1100 * NS_PER_MS;
+	come_up(2);
+	write_as(&cl[0], 0);
+	reset(0);
+	m.check_ns[1] = 0;
+	run(NS_PER_SEC);
+	ck_assert_int_eq(sps[1]->path.state, PATH_ACTIVE);
+	flush_as(&cl[0], EIO);
+	flush_as(&cl[0], 0);
+	first_check_ns = 0;
+	end();
+}
+END_TEST
+
 START_TEST(test_flush_waits_for_the_answer)
 {
 	struct ask f;
@@ -295,6 +315,31 @@ START_TEST(test_fua_by_flush_between_which_the_cache_was_lost)
 }
 END_TEST
 
+/* A driver may make a flush of FUA, too, and it does not tell: what was under way then goes once more. */
+START_TEST(test_fua_under_way_when_the_cache_was_lost)
+{
+	const struct path *p;
+	struct ask w;
+
+	begin(1);
+	p = &sps[0]->path;
+	ck_assert(p->info.caps & PATH_CAP_FUA);
+	asker = &cl[0];
+	m.lat_ns[0] = 50 * NS_PER_MS;
+	ask(&w, REQ_WRITE, 0, 1, 1, REQ_F_FUA);
+	run(NS_PER_MS);
+	m.lat_ns[0] = 0;
+	reset(0);
+	ck_assert_uint_eq(w.dones, 0);
+	ck_assert_uint_eq(p->stats.cmds[CMD_WRITE], 1);
+	run(60 * NS_PER_MS);
+	answered(&w, 0);
+	ck_assert_uint_eq(p->stats.cmds[CMD_WRITE], 2);
+	flush_as(&cl[0], 0);
+	end();
+}
+END_TEST
+
 START_TEST(test_debt_outlives_its_connection)
 {
 	struct ask f;
@@ -332,6 +377,44 @@ START_TEST(test_debt_outlives_its_connection)
 	lun_client_untold(&cl[0]);
 	lun_client_leave(&cl[0]);
 	lun_client_join(lun, &cl[0]);
+	flush_as(&cl[0], EIO);
+	flush_as(&cl[0], 0);
+	end();
+}
+END_TEST
+
+/* It was for want of a path: nothing is lost, and the next flush tells it if it is still so. */
+START_TEST(test_undelivered_want_of_a_path)
+{
+	begin(1);
+	write_as(&cl[0], 0);
+	lun_fail_path(lun, &sps[0]->path);
+	run(NS_PER_MS);
+	ck_assert_int_eq(lun_fail_now(lun), 0);
+	flush_as(&cl[0], EIO);
+	lun_client_untold(&cl[0]);
+	lun_client_leave(&cl[0]);
+	lun_reinstate_path(lun, &sps[0]->path);
+	run(20 * NS_PER_MS);
+	lun_client_join(lun, &cl[0]);
+	flush_as(&cl[0], 0);
+	end();
+}
+END_TEST
+
+/* It leaves with a debt and with writes that a second loss takes: that is one error, not two. */
+START_TEST(test_one_orphan_is_told_once)
+{
+	begin(1);
+	write_as(&cl[0], 0);
+	reset(0);
+	write_as(&cl[0], 0);
+	lun_client_leave(&cl[0]);
+	lun_client_leave(&cl[1]);
+	reset(0);
+	lun_client_join(lun, &cl[0]);
+	lun_client_join(lun, &cl[1]);
+	flush_as(&cl[1], 0);
 	flush_as(&cl[0], EIO);
 	flush_as(&cl[0], 0);
 	end();
@@ -577,6 +660,32 @@ START_TEST(test_old_news_are_no_second_loss)
 }
 END_TEST
 
+/* The one that the device tells of the reset is a check that fails, or whose path leaves. */
+START_TEST(test_told_by_a_check_that_fails)
+{
+	begin(2);
+	write_as(&cl[0], 0);
+	lun_fail_path(lun, &sps[0]->path);
+	m.news[1] = VF_CACHE;
+	if (_i)
+		m.check_ns[1] = 50 * NS_PER_MS;
+	else
+		m.down[1] = true;
+	lun_recheck_path(lun, &sps[1]->path, "the test");
+	run(10 * NS_PER_MS);
+	if (_i)
+		lun_remove_path(lun, &sps[1]->path, "the test");
+	run(100 * NS_PER_MS);
+	m.news[1] = 0;
+	lun_reinstate_path(lun, &sps[0]->path);
+	run(20 * NS_PER_MS);
+	flush_as(&cl[0], EIO);
+	flush_as(&cl[0], 0);
+	ck_assert_uint_eq(stats().cache_losses, 1);
+	end();
+}
+END_TEST
+
 START_TEST(test_want_of_a_path_tells_nothing)
 {
 	begin(1);
@@ -607,10 +716,14 @@ int main(void)
 	tcase_add_test(t, test_stable_writes_owe_nothing);
 	tcase_add_test(t, test_no_cache_no_loss);
 	tcase_add_loop_test(t, test_doubtful_path_is_no_witness, 0, 5);
+	tcase_add_test(t, test_new_path_is_no_witness);
 	tcase_add_loop_test(t, test_flush_waits_for_the_answer, 0, 2);
 	tcase_add_test(t, test_late_acknowledgement_is_told);
 	tcase_add_test(t, test_fua_by_flush_between_which_the_cache_was_lost);
+	tcase_add_test(t, test_fua_under_way_when_the_cache_was_lost);
 	tcase_add_test(t, test_debt_outlives_its_connection);
+	tcase_add_test(t, test_one_orphan_is_told_once);
+	tcase_add_test(t, test_undelivered_want_of_a_path);
 	tcase_add_test(t, test_debt_is_handed_over);
 	tcase_add_test(t, test_debt_outlives_the_process);
 	tcase_add_test(t, test_loss_while_nobody_runs);
@@ -618,6 +731,7 @@ int main(void)
 	tcase_add_test(t, test_note_of_debts);
 	tcase_add_test(t, test_failed_flush_is_told_to_all_writers);
 	tcase_add_test(t, test_old_news_are_no_second_loss);
+	tcase_add_loop_test(t, test_told_by_a_check_that_fails, 0, 2);
 	tcase_add_test(t, test_want_of_a_path_tells_nothing);
 	suite_add_tcase(s, t);
 	return unit_main(s);

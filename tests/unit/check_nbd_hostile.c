@@ -123,6 +123,40 @@ START_TEST(test_slow_reader)
 }
 END_TEST
 
+/* Others hold all they can and wait for more. Whoever comes then has all in flight that it sends if they are few, and
+ * some of it however many they are. */
+START_TEST(test_newcomer)
+{
+	const unsigned hogs = _i & 2 ? HOGS : 3, want = 24;
+	struct nbd_server_stats st;
+	struct nbd_client_info info;
+	uint64_t cursor = 0;
+	int hog[HOGS], fd;
+
+	nr_start(&large);
+	for (unsigned i = 0; i < hogs; i++) {
+		hog[i] = nr_connect();
+		nr_go(hog[i], 0);
+		flood_reads(hog[i], _i & 1 ? 4096 : MIB, 30000);
+	}
+	fd = nr_connect();
+	nr_go(fd, 0);
+	rig.hold = true;
+	for (unsigned i = 0; i < want; i++)
+		nr_request(fd, 0, NBD_READ, i, i * 4096, 4096);
+	rig_advance(&rig, NS_PER_SEC / 100);
+	while (nbd_server_next_client(srv, &cursor, &info))
+		; /* the last one is ours */
+	ck_assert_uint_ge(info.inflight, _i & 2 ? 1 : want);
+	nbd_server_get_stats(srv, &st);
+	ck_assert_uint_eq(st.cut, 0);
+	nr_close(fd);
+	for (unsigned i = 0; i < hogs; i++)
+		close(hog[i]);
+	nr_stop();
+}
+END_TEST
+
 /* The client's own requests in flight are bounded by number and by bytes. */
 START_TEST(test_caps)
 {
@@ -140,7 +174,7 @@ START_TEST(test_caps)
 			break;
 	}
 	ck_assert(nr_info(&info));
-	ck_assert_uint_eq(info.inflight, _i ? 40 : NBD_CONN_REQS_MAX);
+	ck_assert_uint_eq(info.inflight, _i ? 32 : NBD_CONN_REQS_MAX);
 	ck_assert_uint_le(info.buffer_bytes, NBD_CONN_BYTES_MAX);
 	/* Its end is seen although it has used up all it may. */
 	nr_close(fd);
@@ -525,6 +559,47 @@ START_TEST(test_late_geometry)
 }
 END_TEST
 
+/* --- who comes back ------------------------------------------------------------------------------ */
+
+/* A client gives up on a connection whose requests wait for their turn, with more behind them than the server
+ * reads ahead, and comes back by another one. What it writes there is newer. */
+START_TEST(test_comes_back)
+{
+	const uint64_t at = 8 * MIB;
+	int hog, old, new;
+
+	nr_start(&large);
+	hog = nr_connect();
+	nr_go(hog, 0);
+	rig.hold = true;
+	for (unsigned i = 0; i < 20; i++)
+		nr_request(hog, 0, NBD_READ, i, 0, 4 * MIB);
+	old = nr_connect();
+	nr_go(old, 0);
+	nr_request(old, 0, NBD_CACHE, 0, 0, MIB); /* more than its own share */
+	rig_pattern(block, at, 4096, 1);
+	nr_request(old, 0, NBD_WRITE, 1, at, 4096);
+	nr_send(old, block, 4096);
+	for (unsigned i = 0; i < 50; i++) {
+		nr_request(old, 0, NBD_WRITE, i, 0, 4096);
+		nr_try_send(old, block, 4096);
+	}
+	close(old);
+	new = nr_connect();
+	nr_go(new, 0);
+	rig_pattern(block, at, 4096, 2);
+	nr_request(new, 0, NBD_WRITE, 1, at, 4096);
+	nr_send(new, block, 4096);
+	rig_release(&rig);
+	nr_expect_simple(new, 1, 0);
+	close(hog);
+	rig_advance(&rig, NS_PER_SEC);
+	ck_assert(rig_is_pattern(rig.disk + at, at, 4096, 2));
+	nr_close(new);
+	nr_stop();
+}
+END_TEST
+
 /* --- stop ------------------------------------------------------------------------------------------------- */
 
 /* What is at the LUN is answered; half a payload, what waits for room and what was not read yet
@@ -597,6 +672,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_hogs, 0, 2);
+	tcase_add_loop_test(tc, test_newcomer, 0, 4);
 	tcase_add_test(tc, test_slow_reader);
 	tcase_add_loop_test(tc, test_caps, 0, 2);
 	tcase_add_test(tc, test_half_payload);
@@ -611,6 +687,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_tcp, 0, 2);
 	tcase_add_test(tc, test_emfile);
 	tcase_add_test(tc, test_late_geometry);
+	tcase_add_test(tc, test_comes_back);
 	tcase_add_test(tc, test_stop);
 	tcase_add_test(tc, test_stop_stuck);
 	unit_add_abort(tc, test_free_running);

@@ -302,6 +302,33 @@ START_TEST(a_write_whose_flush_fails_is_not_done)
 }
 END_TEST
 
+static void doubt_the_path(struct cmd *c)
+{
+	core.unusable = true;
+}
+
+/* Another LUN's "flushed" would say nothing of what was written. */
+START_TEST(no_flush_follows_on_a_doubtful_path)
+{
+	struct cmd *first, *c;
+
+	open_good();
+	fake.delay_ns = NS_PER_MS;
+	first = make(0, CMD_READ, 0, 1);
+	ck_assert_int_eq(path->ops->submit(path, first), 0);
+	c = make(1, CMD_DISCARD, 1, 1);
+	c->flags = CMD_F_FUA;
+	ck_assert_int_eq(path->ops->submit(path, c), 0);
+	core.on_done = doubt_the_path;
+	path->ops->flush(path);
+	run_until_done(loop, 2);
+	ck_assert_int_eq(c->outcome.verdict, V_CANCELED);
+	ck_assert(!(c->outcome.flags & VF_NOT_RUN));
+	ck_assert_uint_eq(fake_sg_count(0x42), 1);
+	ck_assert_uint_eq(fake_sg_count(0x35), 0);
+}
+END_TEST
+
 START_TEST(a_disk_without_cache_page_and_command_has_no_cache)
 {
 	fake.mode_page = fake.sync = false;
@@ -506,6 +533,7 @@ int main(void)
 	tcase_add_test(t, no_fua_without_dpofua);
 	tcase_add_test(t, refused_fua_becomes_write_and_flush);
 	tcase_add_test(t, a_write_whose_flush_fails_is_not_done);
+	tcase_add_test(t, no_flush_follows_on_a_doubtful_path);
 	tcase_add_test(t, a_disk_without_cache_page_and_command_has_no_cache);
 	tcase_add_test(t, a_cache_that_cannot_be_flushed_is_an_error);
 	tcase_add_test(t, discard_falls_back_step_by_step);

@@ -34,7 +34,7 @@ START_TEST(a_good_disk)
 	ck_assert_uint_eq(core.info.depth, 16);
 	ck_assert_int_eq(core.info.access, ACCESS_ACTIVE);
 	ck_assert_uint_eq(core.info.prio, 1);
-	ck_assert_uint_eq(core.info.news, 0);
+	ck_assert_uint_eq(core.news, 0);
 	ck_assert_str_eq(core.info.ident, FAKE_WWID);
 	ck_assert_str_eq(core.info.product, "ACME Disk 1.0");
 }
@@ -162,25 +162,28 @@ START_TEST(eight_unit_attentions_are_taken)
 	check(true);
 	assert_result(CHECK_OK, NULL);
 	/* What they said about the LU is told on. */
-	ck_assert_uint_eq(core.info.news, VF_CACHE | VF_IDENTITY);
+	ck_assert_uint_eq(core.news, VF_CACHE | VF_IDENTITY);
+	core.news = 0;
 	check(false);
-	ck_assert_uint_eq(core.info.news, 0);
+	ck_assert_uint_eq(core.news, 0);
 	fake_sg_sense(0x00, -1, 0, 9, 6, 0x29, 0);
 	check(true);
 	assert_result(CHECK_DOWN, "sense 6/29/00");
 }
 END_TEST
 
-/* News of a check that failed are told by the next one. */
-START_TEST(news_are_not_lost)
+/* The path of a check that failed may never be checked again. */
+START_TEST(news_are_told_whatever_becomes_of_the_check)
 {
 	fake_sg_sense(0x00, -1, 0, 1, 6, 0x29, 1);
 	fake_sg_sense(0x12, -2, 0, 1, 4, 0x44, 0);
 	check(true);
 	assert_result(CHECK_DOWN, "INQUIRY");
+	ck_assert_uint_eq(core.news, VF_CACHE | VF_IDENTITY);
+	core.news = 0;
 	check(true);
 	assert_result(CHECK_OK, NULL);
-	ck_assert_uint_eq(core.info.news, VF_CACHE | VF_IDENTITY);
+	ck_assert_uint_eq(core.news, 0);
 }
 END_TEST
 
@@ -476,7 +479,7 @@ START_TEST(the_read_meets_a_unit_attention)
 	check(false);
 	assert_result(CHECK_OK, NULL);
 	ck_assert_str_eq(asked(), "00 28 " FULL_ROW " 28");
-	ck_assert_uint_eq(core.info.news, VF_CACHE | VF_IDENTITY);
+	ck_assert_uint_eq(core.news, VF_CACHE | VF_IDENTITY);
 }
 END_TEST
 
@@ -506,6 +509,55 @@ START_TEST(nothing_is_read_in_standby)
 }
 END_TEST
 
+/* What a group in standby has kept back is asked for again if it serves at the end of the check: core
+ * would send data. */
+static const struct {
+	int opcode;
+	unsigned times;
+} withheld[] = { { 0x9e, 1 }, { 0x1a, 1 }, { 0x9e, 2 } };
+
+/* A path that has told nothing yet, of a LUN whose size is known. */
+static void second_path(void)
+{
+	fake.tpgs = 1;
+	open_good();
+	path2 = open_as("/dev/sg5");
+	use(path2);
+}
+
+static void withhold(int opcode, unsigned times)
+{
+	fake_sg_sense(opcode, -1, 0, times, 2, 0x04, 0x0b);
+	if (opcode == 0x9e)
+		fake_sg_sense(0x25, -1, 0, times, 2, 0x04, 0x0b);
+}
+
+START_TEST(the_group_comes_up_during_the_check)
+{
+	struct cmd *c = make(0, CMD_READ, 0, 1);
+
+	second_path();
+	withhold(withheld[_i].opcode, withheld[_i].times);
+	run_check(loop, path2, true);
+	assert_result(CHECK_OK, NULL);
+	ck_assert_int_eq(core.info.access, ACCESS_ACTIVE);
+	ck_assert(core.info.caps & PATH_CAP_FUA);
+	ck_assert_int_eq(path2->ops->submit(path2, c), 0);
+	path2->ops->flush(path2);
+	run_until_done(loop, 1);
+	ck_assert_int_eq(c->outcome.verdict, V_OK);
+}
+END_TEST
+
+START_TEST(the_group_only_says_that_it_serves)
+{
+	second_path();
+	withhold(0x9e, 100);
+	run_check(loop, path2, true);
+	assert_result(CHECK_DOWN, "its port group says that it serves, and withholds");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sg_check");
@@ -522,7 +574,7 @@ int main(void)
 			    ARRAY_SIZE(places) + 1);
 	tcase_add_loop_test(t, unit_attentions_without_end, 0, ARRAY_SIZE(places));
 	tcase_add_test(t, eight_unit_attentions_are_taken);
-	tcase_add_test(t, news_are_not_lost);
+	tcase_add_test(t, news_are_told_whatever_becomes_of_the_check);
 	tcase_add_test(t, a_unit_attention_makes_a_cheap_check_full);
 	tcase_add_test(t, aborted_and_busy_are_asked_again);
 	tcase_add_loop_test(t, spoiled_ones_are_asked_again, 0, ARRAY_SIZE(spoiled));
@@ -544,6 +596,8 @@ int main(void)
 	tcase_add_loop_test(t, the_read_is_answered_badly, 0, ARRAY_SIZE(read_senses));
 	tcase_add_test(t, the_read_meets_a_unit_attention);
 	tcase_add_test(t, nothing_is_read_in_standby);
+	tcase_add_loop_test(t, the_group_comes_up_during_the_check, 0, ARRAY_SIZE(withheld));
+	tcase_add_test(t, the_group_only_says_that_it_serves);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

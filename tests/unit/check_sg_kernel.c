@@ -113,6 +113,27 @@ START_TEST(back_pressure_has_a_bound)
 }
 END_TEST
 
+/* What waits for room was meant for a path that core has since found to be doubtful: not for a LUN that
+ * nobody knows. */
+START_TEST(back_pressure_outlived_by_a_doubt)
+{
+	open_good();
+	fault_arm(FAULT_SG_WRITE_ENOMEM, 2, 2);
+	ck_assert_int_eq(path->ops->submit(path, make(0, CMD_WRITE, 0, 1)), 0);
+	ck_assert_int_eq(path->ops->submit(path, make(1, CMD_WRITE, 1, 1)), 0);
+	path->ops->flush(path);
+	ck_assert_uint_eq(fake.nlog, 1);
+	core.unusable = true;
+	run_until_done(loop, 2);
+	ck_assert_int_eq(cmds[0].outcome.verdict, V_OK);
+	ck_assert_int_eq(cmds[1].outcome.verdict, V_CANCELED);
+	ck_assert(cmds[1].outcome.flags & VF_NOT_RUN);
+	ck_assert_uint_eq(fake.nlog, 1);
+	core.unusable = false;
+	ck_assert_int_eq(run_one(make(2, CMD_WRITE, 2, 1))->verdict, V_OK);
+}
+END_TEST
+
 START_TEST(a_sleeping_write_is_measured)
 {
 	struct sg_path_stats st;
@@ -488,6 +509,7 @@ int main(void)
 	tcase_add_loop_test(t, back_pressure_is_no_error, 0, ARRAY_SIZE(sites));
 	tcase_add_test(t, the_reserve_serves_when_there_is_no_memory);
 	tcase_add_test(t, back_pressure_has_a_bound);
+	tcase_add_test(t, back_pressure_outlived_by_a_doubt);
 	tcase_add_test(t, a_sleeping_write_is_measured);
 	tcase_add_test(t, eperm_is_explained);
 	tcase_add_test(t, einval_is_not_the_end_of_the_path);

@@ -375,6 +375,11 @@ static ssize_t fake_read(int fd, void *buf, size_t len)
 	return sizeof(*h);
 }
 
+static int fake_inode(const char *path, ino_t *ret)
+{
+	return sys_libc.inode(path, ret);
+}
+
 static const struct sys_ops fake_ops = {
 	.open = fake_open,
 	.close = fake_close,
@@ -382,6 +387,7 @@ static const struct sys_ops fake_ops = {
 	.write = fake_write,
 	.ioctl = fake_ioctl,
 	.read_file = fake_read_file,
+	.inode = fake_inode,
 };
 
 void fake_sg_setup(struct loop *l)
@@ -480,6 +486,11 @@ void path_complete(struct cmd *cmd)
 		core.on_done(cmd);
 }
 
+bool path_is_usable(const struct path *p)
+{
+	return !core.unusable;
+}
+
 void path_room(struct path *p)
 {
 	core.rooms++;
@@ -494,6 +505,11 @@ void path_checked(struct path *p, enum check_result result,
 	if (info)
 		core.info = *info;
 	snprintf(core.why, sizeof(core.why), "%s", why ? why : "");
+}
+
+void path_told(struct path *p, unsigned news)
+{
+	core.news |= news;
 }
 
 void path_wrote(struct path *p, uint64_t took_ns)

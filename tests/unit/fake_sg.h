@@ -134,6 +134,8 @@ struct fake_core {
 	enum check_result result;
 	struct path_info info;
 	bool has_info;
+	unsigned news; /* enum verdict_flag, since somebody set it to 0 */
+	bool unusable; /* what core thinks of the path */
 	char why[200], lost_why[200];
 	unsigned ndone;
 	struct cmd *done[8192];

@@ -141,6 +141,7 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 	c->end_ns = m.check_ns[sp->id] ? m.check_ns[sp->id] : NS_PER_MS;
 	m.nchecks[sp->id]++;
 	m.nfull[sp->id] += full;
+	c->news = m.news[sp->id];
 	if (m.down[sp->id]) {
 		c->result = CHECK_DOWN;
 		c->why = "down";
@@ -158,7 +159,6 @@ static void model_check(void *model, struct sim_path *sp, bool full, struct sim_
 				      .write_cache = !m.no_cache,
 				      .caps = m.caps & ~m.lacks[sp->id],
 				      .access = m.access[sp->id],
-				      .news = m.news[sp->id],
 				      .unexplained = m.unexplained[sp->id],
 				      .max_blocks = m.max_blocks,
 				      .phys_block_bytes = m.phys_block_bytes,
