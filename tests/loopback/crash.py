@@ -35,15 +35,7 @@ class Load:
         self.pause = 0.0
 
     def connect(self):
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.client = nbd.Client(self.address, PATIENCE).go(self.export)
-                break
-            except (OSError, nbd.Closed):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
+        self.client = nbd.connect_again(self.address, self.export, PATIENCE)
         self.connections += 1
         print("connected", flush=True)
         self.of_cookie = {}

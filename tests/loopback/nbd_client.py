@@ -7,6 +7,7 @@ for.  Standard library only.
 """
 import socket
 import struct
+import time
 
 OPT_MAGIC = b"IHAVEOPT"
 REP_MAGIC = 0x3E889045565A9
@@ -216,3 +217,15 @@ class Client:
     def disconnect(self):
         self.send_request(DISC)
         return self.closed_by_server()
+
+
+def connect_again(address, export, seconds):
+    """A connection to a server that may have died: tried for so long, and so patient with its answers."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return Client(address, seconds).go(export)
+        except (OSError, Closed):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)

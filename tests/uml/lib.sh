@@ -99,6 +99,19 @@ has_ended()
 	[ "$state" = Z ]
 }
 
+# ends_well WHO PID OUTPUT WHAT: it is told to end, does, and with status 0: WHAT holds
+ends_well()
+{
+	kill -TERM "$2"
+	check "$1 end" wait_for 30 has_ended "$2"
+	if wait "$2"; then
+		ok "$4"
+	else
+		fail "$4"
+		head -n 12 "$3"
+	fi
+}
+
 # Kernel messages since the case began (or since the last dmesg_mark).
 dmesg_last=
 dmesg_mark() { dmesg_last=$(dmesg | tail -n 1); }

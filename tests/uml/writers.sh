@@ -91,17 +91,7 @@ say_stall()
 }
 
 # writers_stop, writers_check DIRECTORY: a check each
-writers_stop()
-{
-	kill -TERM $writers
-	check "the writers end" wait_for 30 has_ended $writers
-	if wait $writers; then
-		ok "no writer has met an error"
-	else
-		fail "no writer has met an error"
-		head -n 5 $work/writers.out
-	fi
-}
+writers_stop() { ends_well "the writers" $writers $work/writers.out "no writer has met an error"; }
 writers_check()
 {
 	check "every record is there" perl $work/writers.pl check "$1" $work/log $nwriters $nslots
