@@ -293,9 +293,14 @@ void lun_stop_progress(struct lun *lun)
 {
 	struct path *p, *next;
 
-	TAILQ_FOREACH_SAFE (p, &lun->paths, link, next)
-		if (p->closed)
-			lun_path_closed(lun, p);
+	if (lun->any_closed) {
+		lun->any_closed = false;
+		TAILQ_FOREACH_SAFE (p, &lun->paths, link, next)
+			if (p->closed) {
+				lun->any_closed |= p->inflight > 0;
+				lun_path_closed(lun, p);
+			}
+	}
 	if (lun->state == LUN_DRAINING && lun_is_quiet(lun)) {
 		if (flush_is_needed(lun) && !lun->stop_flushed) {
 			lun->stop_flushed = true;
@@ -413,4 +418,6 @@ void lun_verify(struct lun *lun)
 		assert(inflight == lun->qd.inflight);
 	assert(lun->qd.limit >= 1 && lun->qd.limit <= lun->qd.max);
 	assert((lun->groups.current >= 0) == (usable > 0));
+	ready_verify(lun);
+	lun_verify_pick(lun);
 }

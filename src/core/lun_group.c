@@ -38,6 +38,7 @@ static void lun_switch_group(struct lun *lun, int to)
 		return;
 	lun_tell_group(lun, to);
 	groups_choose(gs, to);
+	ready_forget(lun);
 	if (to >= 0 && gs->n > 1)
 		log_notice("group %d (priority %d, %u paths usable) carries the I/O now", to,
 			   gs->g[to].prio, gs->g[to].nusable);

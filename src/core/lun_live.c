@@ -15,6 +15,7 @@ void lun_set_selector(struct lun *lun, enum sel_kind kind)
 {
 	lun->par.selector = kind;
 	lun->sel = sel_by_kind(kind);
+	ready_forget(lun);
 	lun_dirty(lun);
 }
 
@@ -110,6 +111,7 @@ int lun_apply(struct lun *lun, const struct lun_params *p)
 	par->depth = MIN(p->depth, (unsigned)lun->cmds.n);
 
 	lun->sel = sel_by_kind(par->selector);
+	ready_forget(lun);
 	live_elevator(lun, &old);
 	if (lun->state < LUN_DRAINING) {
 		live_polling(lun, &old);

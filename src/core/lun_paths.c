@@ -45,6 +45,7 @@ void lun_update_limits(struct lun *lun)
 		return;
 	lim.max_blocks = MAX(bytes / lun->geo.block_bytes, 1u);
 	lim.max_discard_blocks = lim.max_zero_blocks = UINT32_MAX;
+	ready_forget(lun);
 	depth = MIN(lun_auto_depth(lun), (unsigned)lun->cmds.n);
 	if (depth != lun->qd.max)
 		qdepth_set_max(&lun->qd, depth);
@@ -500,18 +501,18 @@ const char *lun_state_name(enum lun_state s)
 static void lun_rank_paths(struct lun *lun)
 {
 	struct path *p, *q;
-	bool any_suspect = false;
 
+	lun->any_suspect = false;
 	lun->nprompt = lun->nusable = 0;
 	TAILQ_FOREACH (p, &lun->paths, link) {
 		lun->nprompt += p->state == PATH_ACTIVE || p->state == PATH_MARGINAL;
-		any_suspect |= p->state == PATH_SUSPECT;
+		lun->any_suspect |= p->state == PATH_SUSPECT;
 	}
 	TAILQ_FOREACH (p, &lun->paths, link) {
 		p->last_resort = (!lun->nprompt || fault_strikes(PLANT_SUSPECT_USED)) &&
 				 p->state == PATH_SUSPECT;
 		p->host_suspect = false;
-		if (any_suspect && p->host >= 0)
+		if (lun->any_suspect && p->host >= 0)
 			TAILQ_FOREACH (q, &lun->paths, link)
 				p->host_suspect |= q->state == PATH_SUSPECT && q->host == p->host;
 		lun->nusable += path_is_usable(p);
@@ -526,6 +527,7 @@ void lun_path_changed(struct lun *lun, struct path *changed)
 	struct path *all[PATHS_MAX], *p;
 	unsigned n = 0;
 
+	ready_forget(lun);
 	lun_rank_paths(lun);
 	TAILQ_FOREACH (p, &lun->paths, link) {
 		all[n++] = p;
@@ -618,6 +620,7 @@ void lun_path_closed(struct lun *lun, struct path *p)
 	flush_path_gone(lun, p);
 	sel_forget(&lun->sel_state, p);
 	host_leave(p);
+	assert(!p->to_flush);
 	TAILQ_REMOVE(&lun->paths, p, link);
 	lun->by_index[p->index] = NULL;
 	lun->npaths--;

@@ -6,6 +6,7 @@
  *   lun_live.c     parameters that change while I/O runs
  *   lun_pool.c     requests, buffers and who waits for them
  *   lun_run.c      one turn: reap, finish, dispatch
+ *   ready.c        the paths that may take the next command, in order
  *   lun_cmd.c      commands: built from the elevator, advanced, split
  *   lun_verdict.c  verdict -> action: the one switch
  *   lun_paths.c    paths come, go and change: limits, LUN state
@@ -37,6 +38,7 @@
 #include "core/path.h"
 #include "core/qdepth.h"
 #include "core/rangelock.h"
+#include "core/ready.h"
 #include "core/record.h"
 #include "core/sel.h"
 
@@ -102,6 +104,10 @@ struct lun {
 	struct groups groups;
 	const struct sel_ops *sel;
 	struct sel_state sel_state;
+	struct ready ready;
+	bool any_suspect; /* of the paths */
+	bool any_closed;
+	SLIST_HEAD(, path) to_flush;
 
 	struct elv elv;
 	struct rangelock lock;
@@ -166,6 +172,7 @@ void lun_finish(struct req *r, int err); /* queue done() */
 void lun_enter_phase(struct req *r);	 /* put r into elevator or flush engine by its phase */
 void req_part_done(struct req *r, uint32_t nblocks, int err);
 void lun_fail_queued(struct lun *lun, int err);
+void lun_verify_pick(struct lun *lun);
 struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd);
 
 /* lun.c */

@@ -227,7 +227,7 @@ static struct path *lun_pick_in(struct lun *lun, const struct group *g, const st
 	*ret_untried += ask.nusable;
 	if (nshunned)
 		ask.n = prefer_other_hosts(cand, ask.n);
-	return ask.n ? lun->sel->pick(&lun->sel_state, &ask) : NULL;
+	return ask.n ? sel_pick(lun->sel, &lun->sel_state, &ask) : NULL;
 }
 
 /* The path for @cmd (NULL: for the elevator's next), or NULL to wait. */
@@ -239,6 +239,8 @@ struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd)
 
 	if (lun->groups.current < 0)
 		return NULL;
+	if (!cmd && ready_pick(lun, &p))
+		return p;
 	if (cmd && cmd->pin && path_keeps_cache(cmd->pin))
 		return path_is_usable(cmd->pin) && path_has_room(cmd->pin) ? cmd->pin : NULL;
 	if (cmd && cmd->prefer && path_is_usable(cmd->prefer) && path_has_room(cmd->prefer))
@@ -258,6 +260,16 @@ struct path *lun_pick_path(struct lun *lun, const struct cmd *cmd)
 	/* Every usable path has: they all start over (the budget of attempts ends it). */
 	p = lun_pick_in(lun, current, NULL, true, &untried);
 	return p || untried ? p : lun_pick_in(lun, current, NULL, false, &untried);
+}
+
+/* What ready.c says is what asking every path says. */
+void lun_verify_pick(struct lun *lun)
+{
+	unsigned untried = 0;
+	struct path *p;
+
+	if (lun->groups.current >= 0 && ready_pick(lun, &p))
+		assert(p == lun_pick_in(lun, &lun->groups.g[lun->groups.current], NULL, true, &untried) && untried > 0);
 }
 
 /* --- dispatch --------------------------------------------------------------------- */
@@ -305,6 +317,7 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 	r = p->ops->submit(p, cmd);
 	if (r == -EAGAIN) {
 		p->no_room = true;
+		ready_update(p);
 		p->stats.busy_again++;
 		return r;
 	}
@@ -322,6 +335,7 @@ static int lun_send(struct lun *lun, struct path *p, struct cmd *cmd)
 		lun->stats.retries++;
 	lun->stats.cmds++;
 	sel_used(&lun->sel_state, p, cmd, cmd_bytes(lun, cmd), lun->now_ns);
+	ready_update(p);
 	return 0;
 }
 
@@ -391,12 +405,12 @@ static void lun_flush_paths(struct lun *lun)
 {
 	struct path *p;
 
-	TAILQ_FOREACH (p, &lun->paths, link)
-		if (p->to_flush) {
-			p->to_flush = false;
-			if (p->ops->flush)
-				p->ops->flush(p);
-		}
+	while ((p = SLIST_FIRST(&lun->to_flush))) {
+		SLIST_REMOVE_HEAD(&lun->to_flush, flush_link);
+		p->to_flush = false;
+		if (p->ops->flush)
+			p->ops->flush(p);
+	}
 }
 
 static void lun_release_delayed(struct lun *lun)

@@ -76,13 +76,18 @@ bool path_is_available(const struct path *p)
 	return p->state != PATH_GONE;
 }
 
+bool path_has_own_room(const struct path *p)
+{
+	return !p->no_room && (p->inflight < p->depth || fault_strikes(PLANT_PATH_DEPTH));
+}
+
 bool path_has_room(const struct path *p)
 {
 	const struct host *h = p->adapter;
 
 	if (h && h->depth && h->inflight >= h->depth && !fault_strikes(PLANT_HOST_DEPTH))
 		return false;
-	return !p->no_room && (p->inflight < p->depth || fault_strikes(PLANT_PATH_DEPTH));
+	return path_has_own_room(p);
 }
 
 static void path_transition_over(struct loop_timer *t)
@@ -233,6 +238,8 @@ void path_send(struct path *p, struct cmd *cmd, uint64_t now_ns)
 	p->inflight_class[byte_class(cmd, bytes)]++;
 	cmd->sent_inflight = p->inflight;
 	p->last_used_ns = now_ns;
+	if (!p->to_flush)
+		SLIST_INSERT_HEAD(&p->lun->to_flush, p, flush_link);
 	p->to_flush = true;
 	p->stats.cmds[cmd->op]++;
 	p->stats.reqs += cmd->nsegs;
@@ -258,6 +265,7 @@ void path_account_end(struct path *p, struct cmd *cmd, uint64_t now_ns)
 	p->inflight_class[class]--;
 	p->stats.errors[cmd->outcome.verdict]++;
 	hist_add(&p->stats.service, now_ns - cmd->sent_ns);
+	ready_update(p);
 	/* Whatever became of it, some of it may be in a cache. */
 	if (cmd->op == CMD_WRITE || cmd->op == CMD_WRITE_ZEROES || cmd->op == CMD_DISCARD)
 		if ((!(cmd->flags & CMD_F_FUA) || cmd->outcome.verdict != V_OK) &&
@@ -283,6 +291,7 @@ void path_room(struct path *p)
 	if (!p->no_room || fault_strikes(PLANT_ROOM_LOST))
 		return;
 	p->no_room = false;
+	ready_update(p);
 	lun_dirty(p->lun);
 }
 
@@ -334,7 +343,7 @@ void path_start_close(struct path *p)
 void path_closed(struct path *p)
 {
 	assert(p->close_started && !p->closed);
-	p->closed = true;
+	p->closed = p->lun->any_closed = true;
 	/* Commands that ended just now are still in core's list: leave after them. */
 	lun_dirty(p->lun);
 	lun_path_closed(p->lun, p);

@@ -118,6 +118,7 @@ struct path {
 	bool flush_due; /* the running flush round has still to visit it */
 	bool no_room;  /* submit() said -EAGAIN and path_room() has not come */
 	bool to_flush; /* ops->flush is due in this lun_run() */
+	SLIST_ENTRY(path) flush_link;
 	unsigned inflight; /* commands at the driver */
 	uint64_t inflight_bytes;
 	unsigned inflight_class[BYTE_CLASSES + 1]; /* of inflight; the last is no data command */
@@ -128,6 +129,8 @@ struct path {
 	unsigned depth;	       /* cap in force */
 	struct host *adapter;  /* NULL: none is known */
 	uint64_t last_used_ns, use_seq;
+	unsigned ready_at; /* private to ready.c, as is the next */
+	uint64_t ready_cost;
 	unsigned prio;
 	unsigned group; /* index into the LUN's groups */
 	unsigned streak; /* VF_STREAK outcomes in a row */
@@ -172,6 +175,8 @@ static inline bool path_is_good(const struct path *p)
 bool path_is_available(const struct path *p);
 /* Usable and below its cap. */
 bool path_has_room(const struct path *p);
+/* The same, but for what its adapter takes. */
+bool path_has_own_room(const struct path *p);
 /* The one place that moves a path: looks the move up, asserts on an impossible one, logs it once
  * with @why, starts and stops what the new state needs, tells the LUN. */
 void path_event(struct path *p, enum path_event ev, const char *why);

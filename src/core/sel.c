@@ -21,6 +21,31 @@ const struct sel_ops *sel_by_kind(enum sel_kind kind)
 	return sel_kinds[kind];
 }
 
+bool sel_is_before(const struct path *a, uint64_t cost_a, const struct path *b, uint64_t cost_b)
+{
+	if (cost_a != cost_b)
+		return cost_a < cost_b;
+	if (a->use_seq != b->use_seq)
+		return a->use_seq < b->use_seq;
+	return a->index < b->index;
+}
+
+struct path *sel_pick(const struct sel_ops *sel, struct sel_state *s, const struct sel_ask *ask)
+{
+	bool stays = s->last && sel->stays && sel->stays(s, ask->par);
+	struct path *best = ask->cand[0];
+
+	if (sel->pick)
+		return sel->pick(s, ask);
+	for (unsigned i = 0; i < ask->n; i++) {
+		if (stays && ask->cand[i] == s->last)
+			return s->last;
+		if (sel_is_before(ask->cand[i], sel->cost(ask->cand[i]), best, sel->cost(best)))
+			best = ask->cand[i];
+	}
+	return best;
+}
+
 void sel_used(struct sel_state *s, struct path *p, const struct cmd *cmd, uint64_t bytes,
 	      uint64_t now_ns)
 {

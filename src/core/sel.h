@@ -12,6 +12,7 @@
 
 #include "base/policy.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cmd;
@@ -40,9 +41,19 @@ struct sel_ask {
 
 struct sel_ops {
 	const char *name;
-	/* One of the candidates, or NULL to wait: last-used waits for its path. */
+	/* One of the candidates, or NULL to wait: last-used waits for its path. NULL: the
+	 * first by cost(), or the one that stays. */
 	struct path *(*pick)(struct sel_state *s, const struct sel_ask *ask);
+	/* Without pick(): the path for which this is smallest, of equals the one used longest ago. Only
+	 * what ready_update() is told of may change it. */
+	uint64_t (*cost)(const struct path *p);
+	/* The path used last (there is one) takes the next one, too, if it is a candidate. May be NULL. */
+	bool (*stays)(const struct sel_state *s, const struct lun_params *par);
 };
+
+/* Of two paths with these costs; of two different ones always one. */
+bool sel_is_before(const struct path *a, uint64_t cost_a, const struct path *b, uint64_t cost_b);
+struct path *sel_pick(const struct sel_ops *sel, struct sel_state *s, const struct sel_ask *ask);
 
 extern const struct sel_ops sel_last_used_ops, sel_round_robin_ops, sel_queue_length_ops,
 	sel_service_time_ops, sel_historical_ops, sel_numa_ops;

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sel_qlen.c - the path with the fewest commands in flight; of equals the one used longest ago. */
+/* sel_qlen.c - the path with the fewest commands in flight. */
 #include "core/path.h"
 #include "core/sel.h"
 
-static struct path *qlen_pick(struct sel_state *s, const struct sel_ask *ask)
+static uint64_t qlen_cost(const struct path *p)
 {
-	struct path *best = ask->cand[0];
-
-	for (unsigned i = 1; i < ask->n; i++)
-		if (ask->cand[i]->inflight < best->inflight ||
-		    (ask->cand[i]->inflight == best->inflight && ask->cand[i]->use_seq < best->use_seq))
-			best = ask->cand[i];
-	return best;
+	return p->inflight;
 }
 
-const struct sel_ops sel_queue_length_ops = { .name = "queue-length", .pick = qlen_pick };
+const struct sel_ops sel_queue_length_ops = { .name = "queue-length", .cost = qlen_cost };

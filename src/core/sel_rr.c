@@ -23,19 +23,10 @@ static bool turn_goes_on(const struct sel_state *s, const struct lun_params *par
 	return s->used < weight * par->rr_min_io;
 }
 
-static struct path *rr_pick(struct sel_state *s, const struct sel_ask *ask)
+/* All are equal: whose turn is longest ago. */
+static uint64_t rr_cost(const struct path *p)
 {
-	struct path *best = ask->cand[0];
-
-	for (unsigned i = 0; i < ask->n; i++) {
-		struct path *p = ask->cand[i];
-
-		if (p == s->last && turn_goes_on(s, ask->par))
-			return p;
-		if (p->use_seq < best->use_seq)
-			best = p;
-	}
-	return best;
+	return 0;
 }
 
-const struct sel_ops sel_round_robin_ops = { .name = "round-robin", .pick = rr_pick };
+const struct sel_ops sel_round_robin_ops = { .name = "round-robin", .cost = rr_cost, .stays = turn_goes_on };
