@@ -33,6 +33,11 @@
 #endif
 
 #define ALIGN_BYTES_MAX ((size_t)2 * MIB)
+#define TRIM_BYTES	((size_t)1 * MIB) /* what is less is not worth the page faults */
+#define TRIM_BYTES_MAX	((size_t)8 * MIB) /* at once: the kernel takes a millisecond or two for it */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
+#endif
 
 /* A node's byte: 0 nothing free, 1 + order of the largest free block, or OUT. */
 #define NODE_OUT 0x80u
@@ -42,6 +47,8 @@ struct buf_arena {
 	size_t bytes;
 	unsigned top; /* order of the whole arena; order 0 is BUF_MIN_BYTES */
 	size_t in_use, high_water;
+	/* Ends of what was handed out since buf_trim(), and of what has memory of the kernel's. */
+	size_t reach, touched;
 	uint8_t *node; /* 2 << top of them, [0] is not used */
 };
 
@@ -171,6 +178,7 @@ void *buf_get(struct buf_arena *a, size_t bytes)
 	a->in_use += order_bytes(order);
 	a->high_water = MAX(a->high_water, a->in_use);
 	buf = a->start + (i - ((size_t)1 << (a->top - order))) * order_bytes(order);
+	a->reach = MAX(a->reach, (size_t)(buf - a->start) + order_bytes(order));
 	ASAN_UNPOISON_MEMORY_REGION(buf, order_bytes(order));
 	return buf;
 }
@@ -192,6 +200,40 @@ void buf_put(struct buf_arena *a, void *buf, size_t bytes)
 	a->in_use -= order_bytes(order);
 	a->node[i] = (uint8_t)(order + 1);
 	update_parents(a, i, order);
+}
+
+/* Where the last block that is out ends; 0: none is. */
+static size_t end_of_use(const struct buf_arena *a)
+{
+	unsigned order = a->top;
+	size_t i = 1;
+
+	if (!a->in_use)
+		return 0;
+	for (; a->node[i] != NODE_OUT; order--)
+		i = 2 * i + (a->node[2 * i + 1] != order); /* that is: not wholly free */
+	return (i - ((size_t)1 << (a->top - order)) + 1) * order_bytes(order);
+}
+
+size_t buf_trim(struct buf_arena *a)
+{
+	size_t keep = MAX(a->reach, end_of_use(a)), bytes;
+	int r;
+
+	a->touched = MAX(a->touched, a->reach);
+	a->reach = 0;
+	keep = (keep + TRIM_BYTES - 1) / TRIM_BYTES * TRIM_BYTES;
+	if (a->touched <= keep)
+		return 0;
+	bytes = MIN(a->touched - keep, TRIM_BYTES_MAX);
+	keep = a->touched - bytes;
+	r = madvise(a->start + keep, bytes, MADV_DONTNEED_LOCKED);
+	if (r < 0 && errno == EINVAL)
+		r = madvise(a->start + keep, bytes, MADV_DONTNEED); /* an older kernel: not if it is locked */
+	if (r < 0)
+		return 0;
+	a->touched = keep;
+	return bytes;
 }
 
 void buf_arena_range(const struct buf_arena *a, void **ret_start, size_t *ret_bytes)

@@ -18,6 +18,8 @@
 
 /* Beyond one command a slot: a merged command that is being taken apart, and flush rounds. */
 #define CMDS_SPARE 16u
+/* Buffers that were not used for so long are given back. */
+#define TRIM_NS (60 * NS_PER_SEC)
 _Static_assert(CMDS_SPARE >= 2 * CMDS_FOR_SPLITS, "flush rounds need some as well");
 
 int lun_pool_init(struct lun *lun)
@@ -123,6 +125,19 @@ void lun_req_put(struct req *r)
 	r->put = true;
 	if (!r->ncmds)
 		req_free(r); /* else the last command does */
+}
+
+void lun_trim(struct lun *lun)
+{
+	uint64_t now = loop_now_ns(lun->loop);
+	size_t bytes;
+
+	if (now - lun->trimmed_ns < TRIM_NS)
+		return;
+	lun->trimmed_ns = now;
+	bytes = buf_trim(lun->arena);
+	if (bytes)
+		log_debug("%zu KiB of buffers given back", bytes / KIB);
 }
 
 void lun_room(struct lun *lun)

@@ -124,6 +124,7 @@ struct lun {
 
 	struct pool reqs, cmds;
 	struct buf_arena *arena;
+	uint64_t trimmed_ns;
 	uint8_t *zeroes; /* written where a path cannot WRITE_ZEROES */
 	size_t zeroes_bytes;
 	TAILQ_HEAD(, lun_waiter) waiters;
@@ -278,6 +279,8 @@ void lun_pool_fini(struct lun *lun);
 void lun_pool_drop(struct lun *lun);
 void lun_room_task(struct loop_task *t);
 void lun_room(struct lun *lun);
+/* At times, when something else has woken us: give back what buffers have not been used for a while. */
+void lun_trim(struct lun *lun);
 
 /* flush.c */
 void flush_init(struct flush_engine *f);

@@ -310,4 +310,5 @@ void path_checked(struct path *p, enum check_result result, const struct path_in
 	if (p->state == PATH_ACTIVE && result == CHECK_OK)
 		p->probe_interval_ns = MIN(p->probe_interval_ns * 2, par->max_polling_interval_ns);
 	probe_reschedule(p);
+	lun_trim(p->lun);
 }

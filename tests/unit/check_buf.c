@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "base/buf.h"
 #include "base/fault.h"
@@ -180,6 +182,49 @@ START_TEST(test_lowest_address_wins)
 	ck_assert_uint_eq(offset_of(a, top), 5 * UNIT);
 	buf_put(a, low, UNIT);
 	buf_put(a, top, UNIT);
+	buf_arena_free(a);
+}
+END_TEST
+
+/* Pages of the arena that have memory. */
+static size_t resident_kib(const struct buf_arena *a)
+{
+	unsigned char vec[4096];
+	size_t bytes, n = 0;
+	void *start;
+
+	buf_arena_range(a, &start, &bytes);
+	ck_assert_uint_le(bytes / 4096, sizeof(vec));
+	ck_assert_int_eq(mincore(start, bytes, vec), 0);
+	for (size_t i = 0; i < bytes / 4096; i++)
+		n += vec[i] & 1;
+	return n * 4;
+}
+
+/* What a peak has needed goes back when it was not needed for a round, and nothing that is out does. */
+START_TEST(test_trim)
+{
+	struct buf_arena *a = arena_of(16 << 20);
+	char *b[4];
+
+	ck_assert_uint_eq(buf_trim(a), 0);
+	for (int i = 0; i < 4; i++)
+		b[i] = memset(buf_get(a, 3 << 20), 'a' + i, 3 << 20); /* takes four */
+	for (int i = 0; i < 4; i++)
+		if (i != 2)
+			buf_put(a, b[i], 3 << 20);
+	ck_assert_uint_eq(buf_trim(a), 0); /* it was needed */
+	ck_assert_uint_eq(buf_trim(a), 4 << 20);
+	ck_assert_uint_le(resident_kib(a), 3 * 4096); /* huge pages may have filled up the rest */
+	for (int i = 0; i < 3 << 20; i += 4096)
+		ck_assert_int_eq(b[2][i], 'c');
+	buf_put(a, b[2], 3 << 20);
+	ck_assert_ptr_eq(buf_get(a, UNIT), b[0]);
+	ck_assert_uint_eq(buf_trim(a), 8 << 20); /* so much at once */
+	ck_assert_uint_eq(buf_trim(a), 3 << 20); /* a MiB is kept */
+	ck_assert_uint_eq(buf_trim(a), 0);
+	ck_assert_uint_le(resident_kib(a), 2048);
+	buf_put(a, b[0], UNIT);
 	buf_arena_free(a);
 }
 END_TEST
@@ -367,6 +412,7 @@ int main(void)
 	tcase_add_test(tc, test_exhaustion_in_order);
 	tcase_add_test(tc, test_fragmentation);
 	tcase_add_test(tc, test_lowest_address_wins);
+	tcase_add_test(tc, test_trim);
 	tcase_add_loop_test(tc, test_random_against_model, 1, 6);
 	unit_add_abort(tc, test_double_put);
 	unit_add_abort(tc, test_put_too_large);
