@@ -14,8 +14,14 @@
  * checked in the first block of every read, unless -N says that the server
  * stores nothing.
  *
+ * With -L it sends its whole depth, then waits for all replies, and so on: what
+ * the server finds in one look depends on the clock much less.
+ *
  * Prints one JSON object.  Times are from the sendmsg() that carried the
  * request to the recv() that brought its last byte.
+ *
+ * The same load on a block device, to compare with: -d instead of -s.  Then it is
+ * io_submit() that sends all that may go, and io_getevents() that takes all there is.
  */
 #include "base/bytes.h"
 #include "base/hist.h"
@@ -26,14 +32,19 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <linux/aio_abi.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,16 +74,20 @@ struct conn {
 	unsigned nout, out_pos;
 	struct nbd_request_hdr *out_hdr;
 	uint8_t *payload; /* one block size a slot: its stamps are its own */
+	/* Of a block device. */
+	aio_context_t aio;
+	struct iocb *iocb, **iocbs; /* by slot; those to be submitted */
 };
 
 static struct {
-	const char *socket, *export, *pattern;
+	const char *socket, *device, *export, *pattern;
 	uint32_t block;
 	unsigned depth, conns, batch, write_percent;
 	double seconds, warmup;
 	uint64_t total; /* requests; 0: by time */
-	bool sequential, no_check;
+	bool sequential, no_check, lock_step;
 	int server_pid;
+	bool machine;
 	uint64_t size, seed;
 } opt = {
 	.export = "",
@@ -206,21 +221,54 @@ static double cpu_s(struct cpu from, struct cpu to)
 	return (double)(sched_ns && stat_ns < sched_ns + 4 * tick_ns ? sched_ns : stat_ns) / 1e9;
 }
 
+/* Seconds in which the processors of the whole machine had something to do, by what the idle
+ * ones say: those are measured, the busy ones sampled. */
+static double machine_busy_s(void)
+{
+	unsigned long long idle, iowait;
+	char text[200];
+
+	read_file("/proc/stat", text, sizeof(text));
+	if (sscanf(text, "cpu %*u %*u %*u %llu %llu", &idle, &iowait) != 2)
+		die("/proc/stat: no line of all processors");
+	return (double)now_ns() / 1e9 * (double)sysconf(_SC_NPROCESSORS_ONLN) -
+	       (double)(idle + iowait) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void device_open(struct conn *c)
+{
+	c->fd = open(opt.device, (opt.write_percent ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+	if (c->fd < 0 || ioctl(c->fd, BLKGETSIZE64, &opt.size) < 0)
+		die("%s: %s", opt.device, strerror(errno));
+	if (syscall(SYS_io_setup, opt.depth, &c->aio) < 0)
+		die("io_setup: %s", strerror(errno));
+	c->iocb = calloc(opt.depth, sizeof(*c->iocb));
+	c->iocbs = calloc(opt.depth, sizeof(struct iocb *));
+	if (!c->iocb || !c->iocbs)
+		die("out of memory");
+}
+
 static void conn_open(struct conn *c)
 {
+	bool has_payload = opt.device || opt.write_percent;
 	unsigned i;
 
-	c->fd = nbd_connect(opt.socket, 10);
-	opt.size = nbd_handshake(c->fd, opt.export);
+	if (opt.device) {
+		device_open(c);
+	} else {
+		c->fd = nbd_connect(opt.socket, 10);
+		opt.size = nbd_handshake(c->fd, opt.export);
+	}
 	if (opt.size < opt.block)
 		die("the export is smaller than a block");
 	c->slot = calloc(opt.depth, sizeof(*c->slot));
 	c->free_slots = calloc(opt.depth, sizeof(*c->free_slots));
 	c->out = calloc(2 * opt.depth, sizeof(*c->out));
 	c->out_hdr = calloc(opt.depth, sizeof(*c->out_hdr));
-	c->payload = opt.write_percent ? malloc((size_t)opt.depth * opt.block) : NULL;
+	c->payload = has_payload ? aligned_alloc(4096, ((size_t)opt.depth * opt.block + 4095) & ~4095ul)
+				 : NULL;
 	if (!c->slot || !c->free_slots || !c->out || !c->out_hdr ||
-	    (opt.write_percent && !c->payload))
+	    (has_payload && !c->payload))
 		die("out of memory");
 	if (c->payload)
 		for (size_t k = 0; k < (size_t)opt.depth * opt.block; k += 8)
@@ -246,6 +294,22 @@ static void stamp(uint8_t *data, uint64_t offset)
 		put_be64(data + k, offset + k);
 }
 
+static void add_iocb(struct conn *c, unsigned i)
+{
+	struct slot *s = &c->slot[i];
+	uint8_t *data = c->payload + (size_t)i * opt.block;
+
+	if (s->is_write)
+		stamp(data, s->offset);
+	c->iocb[i] = (struct iocb){ .aio_data = i,
+				    .aio_lio_opcode = s->is_write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+				    .aio_fildes = (uint32_t)c->fd,
+				    .aio_buf = (uintptr_t)data,
+				    .aio_nbytes = opt.block,
+				    .aio_offset = (int64_t)s->offset };
+	c->iocbs[c->nout++] = &c->iocb[i];
+}
+
 static void add_request(struct conn *c, unsigned i, uint64_t at_ns)
 {
 	struct slot *s = &c->slot[i];
@@ -254,6 +318,11 @@ static void add_request(struct conn *c, unsigned i, uint64_t at_ns)
 	*s = (struct slot){ .offset = next_offset(), .sent_ns = at_ns, .is_out = true };
 	s->is_write = opt.write_percent == 100 ||
 		      (opt.write_percent && random64() % 100 < opt.write_percent);
+	started++;
+	if (opt.device) {
+		add_iocb(c, i);
+		return;
+	}
 	put_be32(&h->magic, NBD_REQUEST_MAGIC);
 	put_be16(&h->flags, 0);
 	put_be16(&h->type, s->is_write ? NBD_WRITE : NBD_READ);
@@ -267,12 +336,29 @@ static void add_request(struct conn *c, unsigned i, uint64_t at_ns)
 		stamp(data, s->offset);
 		c->out[c->nout++] = (struct iovec){ data, opt.block };
 	}
-	started++;
+}
+
+static void submit(struct conn *c)
+{
+	while (c->out_pos < c->nout) {
+		long n = syscall(SYS_io_submit, c->aio, (long)(c->nout - c->out_pos),
+				 c->iocbs + c->out_pos);
+
+		if (n < 0)
+			die("io_submit: %s", strerror(errno));
+		sends++;
+		c->out_pos += (unsigned)n;
+	}
+	c->nout = c->out_pos = 0;
 }
 
 /* Send what is queued; what the socket does not take stays for later. */
 static void push(struct conn *c)
 {
+	if (opt.device) {
+		submit(c);
+		return;
+	}
 	while (c->out_pos < c->nout) {
 		struct msghdr m = { .msg_iov = c->out + c->out_pos,
 				    .msg_iovlen = MIN(c->nout - c->out_pos, IOVS_MAX) };
@@ -303,6 +389,8 @@ static void fill(struct conn *c, bool more)
 		if (c->nout)
 			return;
 	}
+	if (opt.lock_step && c->nfree < opt.depth)
+		return;
 	while (more && c->nfree && !(opt.total && started >= opt.total)) {
 		unsigned n = opt.batch ? MIN(opt.batch, c->nfree) : c->nfree;
 		uint64_t at_ns = now_ns();
@@ -330,6 +418,13 @@ static void finish(struct conn *c, uint64_t at_ns)
 	ended++;
 }
 
+static void check_stamp(uint64_t got, const struct slot *s)
+{
+	if (!opt.no_check && !s->is_write && got != s->offset)
+		die("wrong data at offset %llu: stamp %llx", (unsigned long long)s->offset,
+		    (unsigned long long)got);
+}
+
 /* The header is here whole, for a read also the first eight bytes of its data. */
 static void header(struct conn *c, uint64_t at_ns)
 {
@@ -351,9 +446,7 @@ static void header(struct conn *c, uint64_t at_ns)
 		c->hdr_need += (unsigned)sizeof(uint64_t);
 		return;
 	}
-	if (!opt.no_check && get_be64(c->hdr + sizeof(*r)) != c->cur->offset)
-		die("wrong data at offset %llu: stamp %llx", (unsigned long long)c->cur->offset,
-		    (unsigned long long)get_be64(c->hdr + sizeof(*r)));
+	check_stamp(get_be64(c->hdr + sizeof(*r)), c->cur);
 	c->data_left = opt.block - (uint32_t)sizeof(uint64_t);
 }
 
@@ -376,6 +469,26 @@ static void take(struct conn *c, const uint8_t *p, size_t n, uint64_t at_ns)
 		}
 		p += k;
 		n -= k;
+	}
+}
+
+static void reap(struct conn *c)
+{
+	static struct io_event event[DEPTH_MAX_PER_CONN];
+	long n = syscall(SYS_io_getevents, c->aio, 1l, (long)opt.depth, event, NULL);
+	uint64_t at_ns = now_ns();
+
+	if (n < 0 && errno != EINTR)
+		die("io_getevents: %s", strerror(errno));
+	recvs++;
+	for (long i = 0; i < n; i++) {
+		struct slot *s = &c->slot[event[i].data];
+
+		if (event[i].res != (int64_t)opt.block)
+			die("a request ended with %lld", (long long)event[i].res);
+		check_stamp(get_be64(c->payload + event[i].data * opt.block), s);
+		c->cur = s;
+		finish(c, at_ns);
 	}
 }
 
@@ -416,6 +529,10 @@ static void run_until(uint64_t end_ns, bool drain)
 			fill(&conns[i], more);
 		if (is_idle())
 			continue;
+		if (opt.device) {
+			reap(&conns[0]);
+			continue;
+		}
 		if (opt.conns == 1 && !conns[0].nout) {
 			receive(&conns[0], 0);
 			continue;
@@ -465,18 +582,20 @@ static void set_pattern(void)
 
 static void usage(void)
 {
-	die("usage: nbdload -s SOCKET [-n EXPORT] [-o randread|randwrite|randrw|read|write]\n"
+	die("usage: nbdload -s SOCKET [-n EXPORT] | -d DEVICE\n"
+	    "	[-o randread|randwrite|randrw|read|write]\n"
 	    "	[-b BYTES] [-q DEPTH] [-c CONNECTIONS] [-B REQUESTS A SEND] [-t SECONDS]\n"
-	    "	[-w WARM-UP SECONDS] [-l REQUESTS IN ALL] [-p SERVER'S PID] [-r SEED] [-N]");
+	    "	[-w WARM-UP SECONDS] [-l REQUESTS IN ALL] [-p SERVER'S PID] [-r SEED] [-L] [-M] [-N]");
 }
 
 static void options(int argc, char **argv)
 {
 	int ch;
 
-	while ((ch = getopt(argc, argv, "s:n:o:b:q:c:B:t:w:l:p:r:N")) != -1) {
+	while ((ch = getopt(argc, argv, "s:d:n:o:b:q:c:B:t:w:l:p:r:LMN")) != -1) {
 		switch (ch) {
 		case 's': opt.socket = optarg; break;
+		case 'd': opt.device = optarg; break;
 		case 'n': opt.export = optarg; break;
 		case 'o': opt.pattern = optarg; break;
 		case 'b': opt.block = (uint32_t)strtoul(optarg, NULL, 10); break;
@@ -488,11 +607,13 @@ static void options(int argc, char **argv)
 		case 'l': opt.total = strtoull(optarg, NULL, 10); break;
 		case 'p': opt.server_pid = atoi(optarg); break;
 		case 'r': opt.seed = strtoull(optarg, NULL, 10); break;
+		case 'L': opt.lock_step = true; break;
+		case 'M': opt.machine = true; break;
 		case 'N': opt.no_check = true; break;
 		default: usage();
 		}
 	}
-	if (!opt.socket || optind != argc)
+	if (!opt.socket == !opt.device || (opt.device && opt.conns != 1) || optind != argc)
 		usage();
 	if (opt.block < 512 || opt.block > 32u << 20 || opt.block % 512)
 		die("-b %u: 512 to 32 MiB, a multiple of 512", opt.block);
@@ -501,7 +622,7 @@ static void options(int argc, char **argv)
 	set_pattern();
 }
 
-static void report(double elapsed, double server_cpu, double own_cpu)
+static void report(double elapsed, double server_cpu, double own_cpu, double machine_cpu)
 {
 	double n = (double)latency.count;
 
@@ -517,6 +638,10 @@ static void report(double elapsed, double server_cpu, double own_cpu)
 	if (opt.server_pid)
 		printf("\"server_cpu_us\":%.3f,\"server_cpu_s\":%.3f,", n > 0 ? server_cpu / n * 1e6 : 0.,
 		       server_cpu);
+	/* With those of the warm-up, for who counts what they came to. */
+	printf("\"sent\":%llu,", (unsigned long long)started);
+	if (opt.machine)
+		printf("\"machine_cpu_us\":%.3f,", n > 0 ? machine_cpu / n * 1e6 : 0.);
 	printf("\"client_cpu_us\":%.3f,\"replies_per_recv\":%.2f,\"requests_per_send\":%.2f}\n",
 	       n > 0 ? own_cpu / n * 1e6 : 0., recvs ? n / (double)recvs : 0.,
 	       sends ? n / (double)sends : 0.);
@@ -526,7 +651,7 @@ int main(int argc, char **argv)
 {
 	struct cpu before = { 0, 0 }, after = { 0, 0 };
 	uint64_t start_ns;
-	double cpu, elapsed;
+	double cpu, machine = 0, elapsed;
 
 	options(argc, argv);
 	rbuf = malloc(RBUF_BYTES);
@@ -541,12 +666,16 @@ int main(int argc, char **argv)
 	if (opt.server_pid)
 		before = tree_cpu(opt.server_pid);
 	cpu = own_cpu_s();
+	if (opt.machine)
+		machine = machine_busy_s();
 	start_ns = now_ns();
 	run_until(start_ns + (uint64_t)(opt.seconds * 1e9), true);
 	elapsed = (double)(now_ns() - start_ns) / 1e9;
 	cpu = own_cpu_s() - cpu;
+	if (opt.machine)
+		machine = machine_busy_s() - machine;
 	if (opt.server_pid)
 		after = tree_cpu(opt.server_pid);
-	report(elapsed, cpu_s(before, after), cpu);
+	report(elapsed, cpu_s(before, after), cpu, machine);
 	return 0;
 }
