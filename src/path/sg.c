@@ -174,6 +174,8 @@ static void sg_path_free(struct sg_path *s)
 	if (!s)
 		return;
 	assert(s->inflight == 0 && STAILQ_EMPTY(&s->queue) && STAILQ_EMPTY(&s->ended));
+	if (s->counted)
+		s->identity->npaths--;
 	sg_close_files(s);
 	sg_io_stop(s);
 	sg_check_stop(s);
@@ -269,6 +271,8 @@ int sg_path_new(struct loop *l, const struct sg_conf *conf, const char *dev,
 		return rc;
 	}
 	s->state = SG_UP;
+	s->counted = true;
+	s->identity->npaths++;
 	/* While a file is open its name belongs to this device. */
 	sg_kobject(s->sg, s->kobject, sizeof(s->kobject));
 	s->sysfs_knows = discover_sg_ident(s->sg, s->allow_vpd80, &id);

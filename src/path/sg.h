@@ -33,6 +33,7 @@ struct sg_identity {
 	 * others waits for a command of theirs, and a flush may be the first: it is sent. */
 	bool cache_on;
 	bool told_handler, told_sd; /* what is said once, not for each path */
+	unsigned npaths;
 };
 
 struct sg_conf {

@@ -69,15 +69,18 @@ static bool is_back_pressure(struct sg_path *s, int rc)
 	}
 }
 
-/* The first with room, so that a small load stays in few files. */
-static struct sg_file *pick_file(struct sg_path *s)
+/* One of a file's commands can use the buffer that sg keeps for the file. For each other one sg allocates pieces of
+ * 32 KiB, and clears them, whatever its size (drivers/scsi/sg.c, sg_build_indirect()). */
+static struct sg_file *pick_file(struct sg_path *s, uint32_t bytes)
 {
 	unsigned i;
 
-	for (i = 0; i < s->nfiles; i++) {
+	for (i = 0; bytes > 0 && i < s->nfiles; i++)
+		if (s->files[i].inflight == 0 && s->files[i].buffer_bytes >= bytes)
+			return &s->files[i];
+	for (i = s->nfiles; i-- > 0;)
 		if (s->files[i].inflight < SG_CMDS_PER_FILE)
 			return &s->files[i];
-	}
 	return NULL;
 }
 
@@ -88,7 +91,7 @@ static int write_by_reserve(struct sg_path *s, struct sg_slot *slot)
 	struct sg_file *f = sg_reserve_file(s);
 	int rc;
 
-	if (f->inflight > 0 || slot->hdr.dxfer_len > s->reserve_bytes)
+	if (f->inflight > 0 || slot->hdr.dxfer_len > f->buffer_bytes)
 		return -ENOMEM;
 	rc = file_write(s, f, slot);
 	if (rc == 0)
@@ -98,7 +101,7 @@ static int write_by_reserve(struct sg_path *s, struct sg_slot *slot)
 
 static int slot_write(struct sg_path *s, struct sg_slot *slot)
 {
-	struct sg_file *f = pick_file(s);
+	struct sg_file *f = pick_file(s, slot->hdr.dxfer_len);
 	int rc;
 
 	/* More slots than files have room for would be our own mistake. */

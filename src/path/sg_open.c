@@ -30,6 +30,9 @@
 #include "path/sg_sysfs.h"
 
 #define SG_VERSION_MIN 30000 /* sg_io_hdr came with version 3 */
+#define FILES_WANTED	   64u	 /* for data, of all paths of a LUN, */
+#define FILES_WANTED_PATH 16u	 /* and of one */
+#define FILES_LARGE	   2u	 /* of these, each with half a megabyte */
 
 /* "sg3" of "/dev/sg3"; a link is followed. False if it is no such name. */
 static bool sg_name(const char *dev, char *ret, size_t size)
@@ -170,16 +173,28 @@ static void read_limits(struct sg_path *s)
 	s->max_xfer_bytes = (uint32_t)MAX(max, BLOCK_BYTES_MAX);
 }
 
-static void reserve_memory(struct sg_path *s)
+/* @bytes for its buffer, 0: what sg has thought of. */
+static void set_buffer(struct sg_file *f, uint32_t want)
 {
-	int bytes = (int)s->max_xfer_bytes, fd = sg_reserve_file(s)->lfd.fd;
+	int bytes = (int)want;
 
-	s->reserve_bytes = 0;
-	sys->ioctl(fd, SG_SET_RESERVED_SIZE, &bytes);
+	if (want)
+		sys->ioctl(f->lfd.fd, SG_SET_RESERVED_SIZE, &bytes);
 	/* As much as the kernel really has put aside. */
 	bytes = 0;
-	if (sys->ioctl(fd, SG_GET_RESERVED_SIZE, &bytes) == 0 && bytes > 0)
-		s->reserve_bytes = (uint32_t)bytes;
+	if (sys->ioctl(f->lfd.fd, SG_GET_RESERVED_SIZE, &bytes) < 0 || bytes < 0)
+		bytes = 0;
+	f->buffer_bytes = (uint32_t)bytes;
+}
+
+/* The last files of a path that has many are for large commands. */
+static void set_buffers(struct sg_path *s)
+{
+	unsigned nlarge = s->nfiles >= FILES_WANTED_PATH ? FILES_LARGE : 0;
+
+	for (unsigned i = 0; i < s->nfiles; i++)
+		set_buffer(&s->files[i], i + nlarge < s->nfiles ? 0 : MIN(s->max_xfer_bytes, MERGE_BYTES_MAX));
+	set_buffer(sg_reserve_file(s), s->max_xfer_bytes);
 }
 
 static int claim(struct sg_path *s, char *errbuf, size_t size)
@@ -214,13 +229,22 @@ void sg_claim_again(struct sg_path *s)
 		log_warn("%s: %s", s->path.name, msg);
 }
 
+/* One for each command that may be under way, so that each has a buffer (pick_file()), as far as the LUN's paths have
+ * not got FILES_WANTED of them: each costs the kernel some 50 KiB. */
+static unsigned files_wanted(const struct sg_path *s)
+{
+	unsigned share = MIN(FILES_WANTED / (s->identity->npaths + 1), FILES_WANTED_PATH);
+
+	return MAX(MIN(share, s->nslots), (s->nslots + SG_CMDS_PER_FILE - 1) / SG_CMDS_PER_FILE);
+}
+
 /* Slots are made once, for the depth of the first open. */
 static int make_slots(struct sg_path *s)
 {
 	unsigned i;
 
 	s->nslots = s->depth;
-	s->nfiles = (s->nslots + SG_CMDS_PER_FILE - 1) / SG_CMDS_PER_FILE;
+	s->nfiles = files_wanted(s);
 	s->slots = calloc(s->nslots + 1, sizeof(*s->slots));
 	/* Not cleared, for that would touch all of it. */
 	s->asides = malloc((s->nslots + 1) * sizeof(*s->asides));
@@ -265,7 +289,7 @@ static int open_all(struct sg_path *s, char *errbuf, size_t size)
 			return rc;
 	}
 	read_limits(s);
-	reserve_memory(s);
+	set_buffers(s);
 	return claim(s, errbuf, size);
 }
 

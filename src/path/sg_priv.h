@@ -73,6 +73,7 @@ struct sg_file {
 	struct loop_fd lfd;
 	unsigned inflight;    /* slots that are SENT through it */
 	unsigned empty_wakes; /* in a row */
+	uint32_t buffer_bytes; /* sg keeps a buffer of that size, for one command at a time */
 };
 
 /* What few commands need: kept apart, so that pages of it are touched, and are memory, only then. */
@@ -185,7 +186,6 @@ struct sg_path {
 	unsigned depth; /* slots in use for data: what the kernel and the configuration
 			   allow */
 	uint32_t max_xfer_bytes;
-	uint32_t reserve_bytes; /* commands up to that may go to the reserve file */
 	unsigned inflight;	/* over all files */
 
 	/* files[0..nfiles-1] carry data, then come the check's and the reserve. */
@@ -224,6 +224,7 @@ struct sg_path {
 
 	bool sysfs_knows; /* its identity, at the first open */
 	char kobject[128]; /* the device that was opened first; "": not known */
+	bool counted; /* in identity->npaths */
 	bool told_eperm;
 	/* TEST UNIT READY said GOOD where READ or WRITE did not: RTPG alone is
 	 * believed. */

@@ -12,7 +12,7 @@
 
 #include "base/units.h"
 
-#define FILES_MAX 128u
+#define FILES_MAX 192u
 
 struct kfile {
 	struct nexus *n; /* NULL: closed */

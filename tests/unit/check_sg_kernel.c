@@ -20,12 +20,14 @@ START_TEST(depth_decides_the_number_of_files)
 	struct sg_path_stats st;
 	unsigned i;
 
+	/* Of many paths each has as few as will do. */
+	identity.npaths = _i ? 100 : 0;
 	fake.queue_depth = 40;
 	open_good();
 	ck_assert_uint_eq(core.info.depth, 40);
 	ck_assert(sg_path_get_stats(path, &st));
-	ck_assert_uint_eq(st.nfiles, 3);
-	ck_assert_uint_eq(fake.nopen, 5);
+	ck_assert_uint_eq(st.nfiles, _i ? 3 : 16);
+	ck_assert_uint_eq(fake.nopen, st.nfiles + 2);
 	fake.hold = true;
 	for (i = 0; i < 40; i++)
 		ck_assert_int_eq(path->ops->submit(path, make(i, CMD_READ, i, 1)), 0);
@@ -39,6 +41,29 @@ START_TEST(depth_decides_the_number_of_files)
 	ck_assert_uint_ge(core.rooms, 1);
 	sg_path_get_stats(path, &st);
 	ck_assert_uint_eq(st.edom, 0);
+}
+END_TEST
+
+/* sg keeps a buffer for each file, which one command can use; what does not fit into it goes by the last files. */
+START_TEST(small_commands_have_a_file_each)
+{
+	unsigned i;
+
+	fake.queue_depth = 20;
+	open_good();
+	fake.hold = true;
+	for (i = 0; i < 4; i++)
+		ck_assert_int_eq(path->ops->submit(path, make(i, CMD_READ, 200 * i, 128)), 0);
+	for (; i < 20; i++)
+		ck_assert_int_eq(path->ops->submit(path, make(i, CMD_READ, i, 1)), 0);
+	path->ops->flush(path);
+	run_all(loop);
+	for (i = 0; i < 14; i++)
+		ck_assert_uint_eq(sg->files[i].inflight, 1);
+	ck_assert_uint_eq(sg->files[14].inflight, 1);
+	ck_assert_uint_eq(sg->files[15].inflight, 5);
+	fake_sg_release();
+	run_until_done(loop, 20);
 }
 END_TEST
 
@@ -298,6 +323,7 @@ START_TEST(results_come_out_of_their_own_file)
 {
 	unsigned i;
 
+	identity.npaths = 100;
 	fake.queue_depth = 20;
 	open_good();
 	fake.hold = true;
@@ -306,8 +332,8 @@ START_TEST(results_come_out_of_their_own_file)
 	path->ops->flush(path);
 	run_all(loop);
 	fake.hold = false;
-	/* The last one is in the second file; the first file is told. */
-	fake_sg_release_one(19);
+	/* The second one is in the second file; the first file is told. */
+	fake_sg_release_one(1);
 	fake.crossed = true;
 	sg->files[0].lfd.fn(&sg->files[0].lfd, LOOP_READ);
 	ck_assert_uint_eq(core.lost, 1);
@@ -315,7 +341,8 @@ START_TEST(results_come_out_of_their_own_file)
 	fake_sg_release();
 	run_until_done(loop, 19);
 	loop_timer_stop(loop, &sg->drain_timer);
-	cmds[19].drv = NULL;
+	cmds[1].drv = NULL;
+	sg->files[0].inflight = 0;
 	sg->files[1].inflight = 0;
 	sg->inflight = 0;
 }
@@ -503,7 +530,8 @@ int main(void)
 	TCase *t = tcase_create("kernel");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, depth_decides_the_number_of_files);
+	tcase_add_loop_test(t, depth_decides_the_number_of_files, 0, 2);
+	tcase_add_test(t, small_commands_have_a_file_each);
 	tcase_add_loop_test(t, depth_stays_below_host_and_configuration, 0,
 			    ARRAY_SIZE(depths));
 	tcase_add_loop_test(t, back_pressure_is_no_error, 0, ARRAY_SIZE(sites));
