@@ -12,6 +12,7 @@
 
 # shellcheck disable=SC1091,SC2317 # made by vmrun; called by wait_for
 . ./lib.sh
+. ./rival-lib.sh
 need lunmuxd lunmuxctl steady multipathd nbd-client jq
 
 rounds=${1:-1} limit_s=${2:-10}
@@ -20,24 +21,14 @@ faults=("$@")
 [ ${#faults[@]} -gt 0 ] || faults=(offline lost slow full)
 
 errors=/sys/kernel/debug/scsi_debug	# H:C:T:L/error, see tests/vm/README.md
-declare -A lun_wwid=()			# of sdebug.dm, sdebug.lunmux, lio.dm, lio.lunmux
-declare -A first_path=()		# H:C:T:L of the path that gets the fault
+# The LUNs: sdebug.dm, sdebug.lunmux, lio.dm, lio.lunmux. The first path of each gets the fault.
 
 # --- set-up ---
 
-add_lun()	# NAME PATH...: its paths have sd's usual time limit, but shorter; the first one gets the faults
-{
-	local p
-	lun_identify "$2" || die "the WWID of $1"
-	lun_wwid[$1]=$wwid first_path[$1]=$2
-	for p in "${@:2}"; do echo "$limit_s" >"$scsi_dir/$p/device/timeout"; done
-}
 set_up_luns()
 {
 	local i h=()
-	/lib/systemd/systemd-udevd --children-max=4 2>/dev/null &
-	background+=($!)
-	wait_for 20 test -e /run/udev/control || die "udevd runs"
+	udevd_start
 	sdebug_load 2 max_luns=2 ndelay=2000000 || die "scsi_debug"
 	for i in 0 1; do h+=("${paths[i]%%:*}"); done
 	for i in 0 1; do wait_for 20 path_complete "${h[i]}:0:0:1" || die "the second LUN of scsi_debug"; done
@@ -47,68 +38,6 @@ set_up_luns()
 	for i in 0 1 2 3; do tcm_dm_table $i linear || die "device-mapper"; done
 	add_lun lio.dm "${paths[0]}" "${paths[2]}"
 	add_lun lio.lunmux "${paths[1]}" "${paths[3]}"
-	udevadm settle -t 60
-	# multipathd goes by what udev says.
-	for i in sdebug.dm lio.dm; do
-		lun_wwid[$i]=$(udevadm info -q property -n "$(sd_of "${first_path[$i]}")" | sed -n 's/^ID_SERIAL=//p')
-	done
-}
-
-# The settings of both are each program's own, but for what must be the same.
-start_dm()
-{
-	local pair
-	cat >/etc/multipath.conf <<-END
-		defaults {
-		    polling_interval 1
-		    path_grouping_policy multibus
-		    failback immediate
-		    no_path_retry queue
-		    find_multipaths no
-		    user_friendly_names no
-		}
-		blacklist {
-		    wwid ".*"
-		}
-		blacklist_exceptions {
-		    wwid ${lun_wwid[sdebug.dm]}
-		    wwid ${lun_wwid[lio.dm]}
-		}
-	END
-	modprobe -a dm-multipath dm-service-time || die "dm-multipath"
-	mkdir -p /run/multipath
-	multipathd -d >$work/multipathd.log 2>&1 &
-	background+=($!)
-	for pair in sdebug lio; do
-		dm[$pair]=/dev/mapper/${lun_wwid[$pair.dm]}
-		wait_for 10 dm_paths $pair 2 || { tail -n 20 $work/multipathd.log; die "a map of dm-multipath for $pair"; }
-	done
-}
-declare -A dm=()
-# dm_paths PAIR N: so many of its paths are active
-dm_paths()
-{
-	[ -b "${dm[$1]}" ] &&
-		[ "$(dmsetup status "${lun_wwid[$1.dm]}" | grep -oE ' [0-9]+:[0-9]+ A ' | wc -l)" = "$2" ]
-}
-
-declare -A daemon=() nbd=()
-start_lunmux()
-{
-	local pair n=0
-	for pair in sdebug lio; do
-		lunmux_conf $pair "${lun_wwid[$pair.lunmux]}" "polling_interval 1s
-			io_timeout ${limit_s}s"
-		lunmux_log=$work/$pair.log conf_of=$work/$pair.conf
-		cp "$conf" "$conf_of" && conf=$conf_of
-		lunmux_start $pair || die "lunmuxd for $pair"
-		daemon[$pair]=$lunmux_pid
-		background+=("$lunmux_pid")
-		nbd[$pair]=/dev/nbd$n
-		nbd_attach "${nbd[$pair]}" "$sock" $pair -C 4 || die "nbd-client"
-		n=$((n + 1))
-	done
-	lunmux_pid=''
 }
 # shellcheck disable=SC2016 # jq's
 lunmux_paths()	{ [ "$(ctl --json paths "$1" | jq '[.luns[0].path_list[] | select(.state == "active")] | length')" = "$2" ]; }
@@ -165,7 +94,7 @@ storm_end()
 all_well()
 {
 	case $1 in
-	dm-multipath) dm_paths "$2" 2 ;;
+	dm-multipath) dm_paths "$2.dm" ;;
 	*) lunmux_paths "$2" 2 ;;
 	esac
 }
@@ -178,11 +107,11 @@ run()
 	slow | alone) pair=lio warm=7 seconds=20 hold='' ;;	# time to find out about the path
 	esac
 	case $who in
-	dm-multipath) side=dm target=(-d "${dm[$pair]}") ;;
-	lunmux-nbd) target=(-d "${nbd[$pair]}") ;;
+	dm-multipath) side=dm target=(-d "$(dm_device $pair.dm)") ;;
+	lunmux-nbd) target=(-d "${nbd[$pair.lunmux]}") ;;
 	lunmux-socket) target=(-s "$rundir/$pair/nbd.sock" -n "$pair") ;;
 	esac
-	path=${first_path[$pair.$side]}
+	path=$(first_path $pair.$side)
 	index=$([ $side = dm ] && echo 0 || echo 1)
 	if ! wait_for 15 all_well "$who" $pair && [ $side = lunmux ]; then
 		# Paths that were found slow stay marginal for minutes.
@@ -209,8 +138,8 @@ run()
 }
 
 set_up_luns
-start_dm
-start_lunmux
+dm_start sdebug.dm lio.dm
+for pair in sdebug lio; do lunmux_lun $pair.lunmux $pair; done
 ok "two LUNs each for dm-multipath and lunmux"
 everyone=(dm-multipath lunmux-nbd lunmux-socket)
 for ((r = 0; r < rounds; r++)); do
@@ -224,7 +153,7 @@ for ((r = 0; r < rounds; r++)); do
 	done
 done
 for pair in sdebug lio; do
-	say "lunmuxd for $pair: $(awk '/VmRSS|RssAnon/ { print $1, $2, $3 }' "/proc/${daemon[$pair]}/status" | tr '\n' ' ')"
+	say "lunmuxd for $pair: $(awk '/VmRSS|RssAnon/ { print $1, $2, $3 }' "/proc/${daemon[$pair.lunmux]}/status" | tr '\n' ' ')"
 done
 # The machine ends here with all that is set up in it: to take that down bit by bit would take its time.
 trap - EXIT TERM
