@@ -33,7 +33,7 @@
 #endif
 
 #define ALIGN_BYTES_MAX ((size_t)2 * MIB)
-#define TRIM_BYTES	((size_t)1 * MIB) /* what is less is not worth the page faults */
+#define TRIM_BYTES	ALIGN_BYTES_MAX /* in whole huge pages */
 #define TRIM_BYTES_MAX	((size_t)8 * MIB) /* at once: the kernel takes a millisecond or two for it */
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
@@ -116,6 +116,8 @@ int buf_arena_new(size_t arena_bytes, struct buf_arena **ret)
 	a->node[1] = (uint8_t)(a->top + 1);
 	for (i = 2; i < (size_t)2 << a->top; i++)
 		a->node[i] = (uint8_t)(a->node[i / 2] - 1);
+	/* The kernel pins what a device shall fill page by page: 1 MiB took 0.6 to 0.8 of the processor time. */
+	madvise(a->start, a->bytes, MADV_HUGEPAGE);
 	ASAN_POISON_MEMORY_REGION(a->start, a->bytes);
 	*ret = a;
 	return 0;
