@@ -212,15 +212,17 @@ static void aio_reap(struct blk_engine *e)
 static int aio_open(struct blk_engine *e)
 {
 	struct aio *a = calloc(1, sizeof(*a));
+	/* All of the machine share fs.aio-max-nr. What ends inside io_submit() needs room until the look behind it. */
+	unsigned nevents = e->in_memory ? AIO_BATCH : e->depth + PATHS_MAX;
 	int r;
 
 	if (!a)
 		return -ENOMEM;
 	e->body = a;
-	r = io_setup((int)(e->depth + PATHS_MAX), &a->ctx);
+	r = io_setup((int)nevents, &a->ctx);
 	if (r == -EAGAIN)
-		log_err("block I/O: io_setup: no room for %u events (raise fs.aio-max-nr)",
-			e->depth + PATHS_MAX);
+		log_msg(e->in_memory ? LOG_L_NOTICE : LOG_L_ERR,
+			"block I/O: io_setup: no room for %u events. Hint: raise fs.aio-max-nr", nevents);
 	a->is_open = r == 0;
 	return r;
 }

@@ -22,6 +22,7 @@ enum blk_engine_kind {
 	BLK_ENGINE_AUTO,  /* io_uring, and libaio where the kernel refuses it */
 	BLK_ENGINE_URING, /* io_uring or nothing */
 	BLK_ENGINE_AIO,
+	BLK_ENGINE_MEMORY, /* libaio for files in memory: all ends inside io_submit(2) */
 };
 
 /* @depth: commands in flight over all paths together, 1..DEPTH_MAX; one more

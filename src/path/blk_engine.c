@@ -185,7 +185,8 @@ static int choose_body(struct blk_engine *e, enum blk_engine_kind kind)
 {
 	int r;
 
-	if (kind == BLK_ENGINE_AIO) {
+	e->in_memory = kind == BLK_ENGINE_MEMORY;
+	if (kind == BLK_ENGINE_AIO || e->in_memory) {
 		r = open_body(e, &blk_aio_ops);
 	} else {
 		r = open_body(e, &blk_uring_ops);
@@ -283,7 +284,7 @@ void blk_engine_free(struct blk_engine *e)
 struct blk_engine *blk_engine_memory(struct blk_engine *e)
 {
 	if (!e->memory && e->ops != &blk_aio_ops &&
-	    blk_engine_new(e->loop, e->depth, BLK_ENGINE_AIO, &e->memory) < 0)
+	    blk_engine_new(e->loop, e->depth, BLK_ENGINE_MEMORY, &e->memory) < 0)
 		log_info("block I/O: no libaio for files in memory");
 	return e->memory ? e->memory : e;
 }

@@ -98,6 +98,7 @@ struct blk_engine {
 	const struct blk_engine_ops *ops;
 	void *body;
 	unsigned depth;
+	bool in_memory; /* BLK_ENGINE_MEMORY */
 	struct loop_fd event; /* eventfd: threads (and libaio) signal their completions */
 	struct loop_task flush, collect;
 	struct loop_timer retry; /* the kernel had no memory for us, and nothing is in flight */
