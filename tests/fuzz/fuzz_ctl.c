@@ -77,11 +77,12 @@ static void setup(void)
 	rmdir(rundir);
 }
 
+static char buf[1 << 20]; /* what has come of a response */
+static size_t len;
+
 /* The lines at @peer: valid responses. How many. */
 static unsigned take_responses(int peer)
 {
-	static char buf[1 << 20];
-	static size_t len;
 	struct ctl_response resp;
 	struct ctl_error err;
 	unsigned n = 0;
@@ -100,8 +101,6 @@ static unsigned take_responses(int peer)
 		memmove(buf, nl + 1, len);
 		n++;
 	}
-	if (got == 0)
-		len = 0;
 	return n;
 }
 
@@ -124,6 +123,7 @@ static void to_daemon(const uint8_t *data, size_t size, size_t piece)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0 ||
 	    !ctl_client_new(server, sv[0], true))
 		abort();
+	len = 0; /* a connection that was cut may have left the beginning of one */
 	for (size_t i = 0; i < size; i++)
 		asked += data[i] == '\n';
 	while (size > 0) {
