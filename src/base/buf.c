@@ -33,8 +33,8 @@
 #endif
 
 #define ALIGN_BYTES_MAX ((size_t)2 * MIB)
-#define TRIM_BYTES	ALIGN_BYTES_MAX /* in whole huge pages */
-#define TRIM_BYTES_MAX	((size_t)8 * MIB) /* at once: the kernel takes a millisecond or two for it */
+#define HUGE_BYTES	ALIGN_BYTES_MAX /* of a page; what lies below is in small ones: a few buffers need no more */
+#define KEEP_BYTES	((size_t)8 * MIB) /* are never given back: they would be wanted again */
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
 #endif
@@ -117,7 +117,8 @@ int buf_arena_new(size_t arena_bytes, struct buf_arena **ret)
 	for (i = 2; i < (size_t)2 << a->top; i++)
 		a->node[i] = (uint8_t)(a->node[i / 2] - 1);
 	/* The kernel pins what a device shall fill page by page: 1 MiB took 0.6 to 0.8 of the processor time. */
-	madvise(a->start, a->bytes, MADV_HUGEPAGE);
+	if (a->bytes > HUGE_BYTES)
+		madvise(a->start + HUGE_BYTES, a->bytes - HUGE_BYTES, MADV_HUGEPAGE);
 	ASAN_POISON_MEMORY_REGION(a->start, a->bytes);
 	*ret = a;
 	return 0;
@@ -217,24 +218,31 @@ static size_t end_of_use(const struct buf_arena *a)
 	return (i - ((size_t)1 << (a->top - order)) + 1) * order_bytes(order);
 }
 
+static size_t huge_up(size_t bytes)
+{
+	return (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+}
+
 size_t buf_trim(struct buf_arena *a)
 {
-	size_t keep = MAX(a->reach, end_of_use(a)), bytes;
+	size_t keep = huge_up(MAX(MAX(a->reach, end_of_use(a)), KEEP_BYTES)), bytes;
 	int r;
 
-	a->touched = MAX(a->touched, a->reach);
-	a->reach = 0;
-	keep = (keep + TRIM_BYTES - 1) / TRIM_BYTES * TRIM_BYTES;
-	if (a->touched <= keep)
+	a->touched = MAX(a->touched, MIN(huge_up(a->reach), a->bytes));
+	if (a->touched <= keep) {
+		a->reach = 0;
 		return 0;
-	bytes = MIN(a->touched - keep, TRIM_BYTES_MAX);
+	}
+	bytes = MIN(a->touched - keep, BUF_TRIM_BYTES_MAX);
 	keep = a->touched - bytes;
 	r = madvise(a->start + keep, bytes, MADV_DONTNEED_LOCKED);
 	if (r < 0 && errno == EINVAL)
 		r = madvise(a->start + keep, bytes, MADV_DONTNEED); /* an older kernel: not if it is locked */
 	if (r < 0)
-		return 0;
-	a->touched = keep;
+		bytes = 0;
+	a->touched -= bytes;
+	if (bytes < BUF_TRIM_BYTES_MAX)
+		a->reach = 0;
 	return bytes;
 }
 

@@ -23,9 +23,11 @@ void buf_arena_drop(struct buf_arena *a);
 void *buf_get(struct buf_arena *a, size_t bytes);
 /* @bytes: as asked for in buf_get. */
 void buf_put(struct buf_arena *a, void *buf, size_t bytes);
-/* Give memory back that lies behind all that was handed out since the last call: how many bytes. Blocks are taken
- * from the start of the arena, so what a peak has needed lies at the end. */
+/* Give memory back that lies behind all that was handed out since the last call that returned less than
+ * BUF_TRIM_BYTES_MAX: how many bytes. That much is taken at once, since the kernel takes a millisecond or two for it; then
+ * there may be more. Blocks are taken from the start of the arena, so what a peak has needed lies at the end. */
 size_t buf_trim(struct buf_arena *a);
+#define BUF_TRIM_BYTES_MAX ((size_t)8 << 20)
 /* Start and size of the whole arena, for registration with io_uring. */
 void buf_arena_range(const struct buf_arena *a, void **ret_start, size_t *ret_bytes);
 /* Bytes handed out now, and the most there ever were. */

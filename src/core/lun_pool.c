@@ -134,8 +134,9 @@ void lun_trim(struct lun *lun)
 
 	if (now - lun->trimmed_ns < TRIM_NS)
 		return;
-	lun->trimmed_ns = now;
 	bytes = buf_trim(lun->arena);
+	if (bytes < BUF_TRIM_BYTES_MAX)
+		lun->trimmed_ns = now;
 	if (bytes)
 		log_debug("%zu KiB of buffers given back", bytes / KIB);
 }

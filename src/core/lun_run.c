@@ -268,7 +268,7 @@ void lun_verify_pick(struct lun *lun)
 	unsigned untried = 0;
 	struct path *p;
 
-	if (lun->groups.current >= 0 && ready_pick(lun, &p))
+	if (lun->groups.current >= 0 && !fault_any && ready_pick(lun, &p))
 		assert(p == lun_pick_in(lun, &lun->groups.g[lun->groups.current], NULL, true, &untried) && untried > 0);
 }
 

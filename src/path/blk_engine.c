@@ -283,9 +283,11 @@ void blk_engine_free(struct blk_engine *e)
  */
 struct blk_engine *blk_engine_memory(struct blk_engine *e)
 {
-	if (!e->memory && e->ops != &blk_aio_ops &&
-	    blk_engine_new(e->loop, e->depth, BLK_ENGINE_MEMORY, &e->memory) < 0)
+	if (!e->memory && !e->no_memory && e->ops != &blk_aio_ops &&
+	    blk_engine_new(e->loop, e->depth, BLK_ENGINE_MEMORY, &e->memory) < 0) {
+		e->no_memory = true;
 		log_info("block I/O: no libaio for files in memory");
+	}
 	return e->memory ? e->memory : e;
 }
 

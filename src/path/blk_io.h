@@ -99,6 +99,7 @@ struct blk_engine {
 	void *body;
 	unsigned depth;
 	bool in_memory; /* BLK_ENGINE_MEMORY */
+	bool no_memory; /* there is none of that kind, and none is tried again */
 	struct loop_fd event; /* eventfd: threads (and libaio) signal their completions */
 	struct loop_task flush, collect;
 	struct loop_timer retry; /* the kernel had no memory for us, and nothing is in flight */

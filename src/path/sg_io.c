@@ -78,7 +78,8 @@ static struct sg_file *pick_file(struct sg_path *s, uint32_t bytes)
 	for (i = 0; bytes > 0 && i < s->nfiles; i++)
 		if (s->files[i].inflight == 0 && s->files[i].buffer_bytes >= bytes)
 			return &s->files[i];
-	for (i = s->nfiles; i-- > 0;)
+	/* The others, and what has no data, by those with the small buffers. */
+	for (i = 0; i < s->nfiles; i++)
 		if (s->files[i].inflight < SG_CMDS_PER_FILE)
 			return &s->files[i];
 	return NULL;

@@ -30,9 +30,10 @@
 #include "path/sg_sysfs.h"
 
 #define SG_VERSION_MIN 30000 /* sg_io_hdr came with version 3 */
-#define FILES_WANTED	   64u	 /* for data, of all paths of a LUN, */
-#define FILES_WANTED_PATH 16u	 /* and of one */
-#define FILES_LARGE	   2u	 /* of these, each with half a megabyte */
+/* Files for data: so many for one path; and the n-th path of a LUN has no more than an n-th of so many. */
+#define FILES_WANTED_PATH 16u
+#define FILES_WANTED	   64u
+#define FILES_LARGE	   1u /* of 16, with half a megabyte */
 
 /* "sg3" of "/dev/sg3"; a link is followed. False if it is no such name. */
 static bool sg_name(const char *dev, char *ret, size_t size)
@@ -229,8 +230,8 @@ void sg_claim_again(struct sg_path *s)
 		log_warn("%s: %s", s->path.name, msg);
 }
 
-/* One for each command that may be under way, so that each has a buffer (pick_file()), as far as the LUN's paths have
- * not got FILES_WANTED of them: each costs the kernel some 50 KiB. */
+/* One for each command that may be under way, so that each has a buffer (pick_file()), as long as the LUN has few
+ * paths: each costs the kernel some 50 KiB, four paths 5 MiB. */
 static unsigned files_wanted(const struct sg_path *s)
 {
 	unsigned share = MIN(FILES_WANTED / (s->identity->npaths + 1), FILES_WANTED_PATH);

@@ -189,7 +189,7 @@ END_TEST
 /* Pages of the arena that have memory. */
 static size_t resident_kib(const struct buf_arena *a)
 {
-	unsigned char vec[4096];
+	unsigned char vec[8192];
 	size_t bytes, n = 0;
 	void *start;
 
@@ -204,27 +204,46 @@ static size_t resident_kib(const struct buf_arena *a)
 /* What a peak has needed goes back when it was not needed for a round, and nothing that is out does. */
 START_TEST(test_trim)
 {
-	struct buf_arena *a = arena_of(16 << 20);
-	char *b[4];
+	struct buf_arena *a = arena_of(32 << 20);
+	char *b[8];
 
 	ck_assert_uint_eq(buf_trim(a), 0);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 		b[i] = memset(buf_get(a, 3 << 20), 'a' + i, 3 << 20); /* takes four */
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 		if (i != 2)
 			buf_put(a, b[i], 3 << 20);
 	ck_assert_uint_eq(buf_trim(a), 0); /* it was needed */
+	/* So much at once, from the end; then the rest, up to what is out. */
+	ck_assert_uint_eq(buf_trim(a), BUF_TRIM_BYTES_MAX);
+	ck_assert_uint_eq(buf_trim(a), BUF_TRIM_BYTES_MAX);
 	ck_assert_uint_eq(buf_trim(a), 4 << 20);
-	ck_assert_uint_le(resident_kib(a), 3 * 4096); /* huge pages may have filled up the rest */
+	ck_assert_uint_le(resident_kib(a), 12 << 10);
 	for (int i = 0; i < 3 << 20; i += 4096)
 		ck_assert_int_eq(b[2][i], 'c');
 	buf_put(a, b[2], 3 << 20);
+	/* What is used meanwhile counts, also in the middle of a row of calls. */
 	ck_assert_ptr_eq(buf_get(a, UNIT), b[0]);
-	ck_assert_uint_eq(buf_trim(a), 8 << 20); /* so much at once */
-	ck_assert_uint_eq(buf_trim(a), 2 << 20); /* and two MiB are kept */
+	ck_assert_uint_eq(buf_trim(a), 4 << 20);
 	ck_assert_uint_eq(buf_trim(a), 0);
-	ck_assert_uint_le(resident_kib(a), 2048);
+	ck_assert_uint_le(resident_kib(a), 8 << 10);
 	buf_put(a, b[0], UNIT);
+	buf_arena_free(a);
+}
+END_TEST
+
+/* Nothing of a small arena, nor the first 8 MiB of a large one. */
+START_TEST(test_trim_keeps)
+{
+	static const size_t sizes[] = { 16 * UNIT, 1 << 20, 8 << 20, 16 << 20 };
+	struct buf_arena *a = arena_of(sizes[_i]);
+	size_t bytes = MIN(sizes[_i], (size_t)8 << 20);
+	char *b = memset(buf_get(a, bytes), 1, bytes);
+
+	buf_put(a, b, bytes);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(buf_trim(a), 0);
+	ck_assert_uint_eq(resident_kib(a), bytes >> 10);
 	buf_arena_free(a);
 }
 END_TEST
@@ -413,6 +432,7 @@ int main(void)
 	tcase_add_test(tc, test_fragmentation);
 	tcase_add_test(tc, test_lowest_address_wins);
 	tcase_add_test(tc, test_trim);
+	tcase_add_loop_test(tc, test_trim_keeps, 0, 4);
 	tcase_add_loop_test(tc, test_random_against_model, 1, 6);
 	unit_add_abort(tc, test_double_put);
 	unit_add_abort(tc, test_put_too_large);
