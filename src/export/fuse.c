@@ -13,6 +13,7 @@
 #include "export/fuse.h"
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "core/lun.h"
@@ -105,6 +106,8 @@ static void fuse_answer(struct fuse_slot *s, int err)
 {
 	const struct io *io = &s->io;
 
+	if (io->op == IO_FLUSH && fault_strikes(PLANT_FUSE_ERROR))
+		err = 0;
 	if (err == ESHUTDOWN)
 		fuse_reply_none(s->req); /* its end is unknown: unmounting says so */
 	else if (err)
@@ -132,7 +135,8 @@ static void fuse_io_room(struct io *io)
 	struct fuse_export *f = s->f;
 
 	if (s->held) {
-		memcpy(io->data, s->held, io->length);
+		if (!fault_strikes(PLANT_FUSE_HELD))
+			memcpy(io->data, s->held, io->length);
 		free(s->held);
 		s->held = NULL;
 	}
@@ -262,7 +266,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 {
 	struct fuse_export *f = fuse_req_userdata(req);
 	uint64_t end = f->dev.size_bytes;
-	unsigned flags = fi->flags & (O_SYNC | O_DSYNC) ? IO_F_FUA : 0;
+	unsigned flags = fi->flags & (O_SYNC | O_DSYNC) && !fault_strikes(PLANT_FUSE_SYNC) ? IO_F_FUA : 0;
 
 	if (off < 0 || (uint64_t)off >= end) {
 		fuse_reply_err(req, ENOSPC);
@@ -532,6 +536,15 @@ void fuse_export_free(struct fuse_export *f)
 	loop_task_cancel(f->loop, &f->task);
 	if (f->se)
 		fuse_session_destroy(f->se);
+	free(f->buf.mem);
+	free(f->path);
+	free(f);
+}
+
+void fuse_export_vanish(struct fuse_export *f)
+{
+	for (unsigned i = 0; i < FUSE_SLOTS; i++)
+		free(f->slots[i].held);
 	free(f->buf.mem);
 	free(f->path);
 	free(f);

@@ -34,5 +34,7 @@ int fuse_export_new(struct loop *l, struct lun *lun, const struct fuse_conf *con
 void fuse_export_stop(struct fuse_export *f);
 /* Only when stopped (asserted). Accepts NULL. */
 void fuse_export_free(struct fuse_export *f);
+/* For the simulator: the process is killed. The memory goes, and nothing else happens. */
+void fuse_export_vanish(struct fuse_export *f);
 
 #endif

@@ -14,6 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* By no export. */
+static bool asks_core(const struct world *w)
+{
+	return !w->opt->nbd && !w->opt->fuse;
+}
+
 /* --- choosing ---------------------------------------------------------------------- */
 
 static enum req_op draw_kind(struct client *c)
@@ -31,6 +37,8 @@ static enum req_op draw_kind(struct client *c)
 		pick -= cfg->weight[k++];
 	lun_geometry(c->w->lun, &geo);
 	if ((k == REQ_DISCARD && !geo.can_discard) || (k == REQ_STATUS && !geo.can_status))
+		return REQ_READ;
+	if ((k == REQ_STATUS || k == REQ_DISCARD) && c->w->opt->fuse)
 		return REQ_READ;
 	if (k == REQ_STATUS && c->w->opt->nbd && !c->nbd.meta)
 		return REQ_READ;
@@ -101,6 +109,8 @@ static void op_choose(struct op *op)
 		op->flags |= REQ_F_NO_UNMAP;
 	if (op->kind == REQ_WRITE_ZEROES && draw_pct(&c->prng, cfg->fast_zero_pct))
 		op->flags |= REQ_F_FAST_ZERO;
+	if (op->kind == REQ_WRITE_ZEROES && c->w->opt->fuse)
+		op->flags &= REQ_F_NO_UNMAP; /* fallocate() knows no more */
 }
 
 /* The next piece of the whole: as much as one request takes, bad blocks alone. */
@@ -220,8 +230,8 @@ static bool op_try(struct op *op)
 {
 	struct world *w = op_world(op);
 
-	if (w->opt->nbd) {
-		if (!nbd_client_is_up(op->client))
+	if (!asks_core(w)) {
+		if (w->opt->nbd ? !nbd_client_is_up(op->client) : !fuse_is_up(w))
 			return false;
 	} else {
 		op->req = lun_req_get(w->lun, op_bytes(op));
@@ -237,6 +247,8 @@ static bool op_try(struct op *op)
 		    (uint64_t)op->wid << 32 | op->nblocks);
 	if (w->opt->nbd)
 		nbd_client_send(op);
+	else if (w->opt->fuse)
+		fuse_send(op);
 	else
 		op_submit(op);
 	return true;
@@ -247,7 +259,7 @@ static void op_wait(struct op *op)
 	struct world *w = op_world(op);
 
 	op->state = OP_WAITING;
-	if (!w->opt->nbd)
+	if (asks_core(w))
 		lun_wait_room(w->lun, &op->waiter);
 }
 
@@ -394,6 +406,8 @@ void client_reconnect(struct clients *cs, unsigned i)
 		nbd_client_drop(c);
 		return;
 	}
+	if (cs->w->opt->fuse)
+		return; /* the kernel has no other connection */
 	for (unsigned k = 0; k < cs->w->cfg.iodepth; k++)
 		op_cancel(&c->ops[k]);
 	lun_client_leave(&c->lun);
@@ -417,8 +431,10 @@ static void clients_join(struct clients *cs)
 	for (unsigned i = 0; i <= SIM_CLIENTS_MAX; i++) {
 		struct client *c = &cs->client[i];
 
-		if (!cs->w->opt->nbd)
+		if (asks_core(cs->w))
 			lun_client_join(cs->w->lun, &c->lun);
+		else if (cs->w->opt->fuse)
+			continue; /* the export is it, when it is mounted */
 		else if (i < cs->w->cfg.nclients || i == SIM_CLIENTS_MAX)
 			nbd_client_connect(c);
 	}
@@ -525,6 +541,7 @@ void clients_killed(struct clients *cs)
 void clients_reconnect(struct clients *cs)
 {
 	clients_join(cs);
+	fuse_world_start(cs->w);
 	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
 		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++) {
 			struct op *op = &cs->client[i].ops[k];
@@ -576,6 +593,7 @@ void clients_fini(struct clients *cs)
 
 void clients_start(struct clients *cs)
 {
+	fuse_world_start(cs->w);
 	for (unsigned i = 0; i < cs->w->cfg.nclients; i++)
 		for (unsigned k = 0; k < cs->w->cfg.iodepth; k++)
 			op_think(&cs->client[i].ops[k]);
@@ -590,7 +608,7 @@ void clients_quiet(struct clients *cs)
 
 			if (op->state != OP_WAITING)
 				continue;
-			if (!cs->w->opt->nbd)
+			if (asks_core(cs->w))
 				lun_wait_cancel(cs->w->lun, &op->waiter);
 			op->state = OP_IDLE;
 			if (op->resend)

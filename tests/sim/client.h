@@ -7,6 +7,7 @@
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
+#include "fuse_kernel.h"
 #include "nbd_client.h"
 #include "swarm.h"
 
@@ -59,7 +60,8 @@ struct op {
 	/* The payload, or the extents that a status was answered with. */
 	void *data;
 	unsigned nextents;
-	/* By NBD: what is asked for; data is the client's own. */
+	const void *io; /* by FUSE: what stands for it in the export */
+	/* By NBD and FUSE: what is asked for; data is the client's own. */
 	uint64_t cookie; /* 0: nothing */
 	uint32_t got;	 /* bytes of data that have come */
 	int err;	 /* of a reply whose end is to come */

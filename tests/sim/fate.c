@@ -154,6 +154,8 @@ static struct op *seg_op(const struct world *w, const struct cmd_seg *seg)
 		r = r->lead;
 	if (!r || r->settled)
 		return NULL;
+	if (w->opt->fuse)
+		return fuse_op(w, r);
 	return w->opt->nbd ? nbd_client_op(r) : r->owner;
 }
 
@@ -187,7 +189,7 @@ static void check_attempts(struct nexus *n, const struct cmd *cmd)
 
 		/* It may have waited in the driver, while the request was answered by another path; its client may
 		 * have gone. */
-		if (!op && (n->w->opt->sg || n->w->opt->nbd))
+		if (!op && (n->w->opt->sg || n->w->opt->nbd || n->w->opt->fuse))
 			continue;
 		if (!op)
 			world_fail(n->w, "O5", "a %s of blocks %llu+%u is sent for nobody", cmd_op_name(cmd->op),

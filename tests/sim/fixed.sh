@@ -8,6 +8,9 @@ dir=$(dirname "$0")
 "$sim" --export nbd --seeds 1:${SIM_FIXED_NBD:-300} --jobs "${JOBS:-2}" --name "fixed seeds, nbd" || exit 1
 "$sim" --driver sg --export nbd --seeds 301:${SIM_FIXED_BOTH:-200} --jobs "${JOBS:-2}" --name "fixed seeds, sg and nbd" || exit 1
 
+"$sim" --export fuse --seeds 1:${SIM_FIXED_FUSE:-200} --jobs "${JOBS:-2}" --name "fixed seeds, fuse"
+case $? in 0 | 77) ;; *) exit 1 ;; esac # 77: built without it
+
 # A line of a file: the seed, the number of operations, what it found.
 regress() {
 	while read -r seed ops _; do

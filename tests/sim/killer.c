@@ -124,6 +124,7 @@ static void killer_kill(struct killer *k)
 	k->killed_ns = world_now_ns(w);
 	k->tick = world_tick(w);
 	nbd_world_killed(w);
+	fuse_world_killed(w);
 	lun_vanish(w->lun);
 	w->lun = NULL;
 	loop_sim_forget(w->loop);

@@ -84,7 +84,7 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: sim [--seed N] [--seeds FROM:COUNT] [--time SEC] [--jobs J] [--ops N]\n"
 		   "           [--trace] [--log] [--until NS] [--plant NAME] [--name NAME] [--verify STEPS]\n"
-		   "           [--driver sim|sg] [--export core|nbd] [--cover] [--shrink]\n"
+		   "           [--driver sim|sg] [--export core|nbd|fuse] [--cover] [--shrink]\n"
 		   "           [--paths N] [--clients N] [--iodepth N] [--without FAULT,...]\n"
 		   "Runs the core against a model of array, paths and clients; each seed is one world.\n"
 		   "  --seed N     that seed alone, in this process; prints its trace hash\n"
@@ -93,6 +93,7 @@ static void usage(FILE *f)
 		   "  --until NS   stop at that virtual time and print the state\n"
 		   "  --driver sg  the paths are those of path/sg, over a model of the kernel\n"
 		   "  --export nbd clients speak NBD to the server, over wires that are slow or cut\n"
+		   "  --export fuse programs use the file of the FUSE export\n"
 		   "  --cover      say where the runs have been: verdicts, states, faults\n"
 		   "  --shrink     with --seed: look for the smallest run that fails in the same way\n"
 		   "  --paths and the like: at most so many; --without: leave out what the seed drew\n"
@@ -382,9 +383,18 @@ static void parse_driver(const char *arg)
 static void parse_export(const char *arg)
 {
 	opt.world.nbd = strcmp(arg, "nbd") == 0;
-	if (opt.world.nbd || strcmp(arg, "core") == 0)
+	opt.world.fuse = strcmp(arg, "fuse") == 0;
+#ifndef HAVE_FUSE
+	if (opt.world.fuse) {
+		fprintf(stderr, "sim: --export fuse: this was built without FUSE\n");
+		exit(77);
+	}
+#endif
+	if (opt.world.fuse)
+		opt.world.max_clients = 1; /* to the LUN the kernel is one */
+	if (opt.world.nbd || opt.world.fuse || strcmp(arg, "core") == 0)
 		return;
-	fprintf(stderr, "sim: --export %s: core or nbd is expected\n", arg);
+	fprintf(stderr, "sim: --export %s: core, nbd or fuse is expected\n", arg);
 	exit(2);
 }
 

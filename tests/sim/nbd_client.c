@@ -277,12 +277,24 @@ static void init_timers(struct nbd_client *n)
 	loop_timer_init(&n->drop, drop_due);
 }
 
+/* By an export its data are the client's own. */
+static void make_buffers(struct client *c)
+{
+	uint32_t bytes = (OP_CELLS_MAX + 16) * CELL_BYTES;
+
+	for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++) {
+		c->ops[k].data = malloc(bytes);
+		assert(c->ops[k].data);
+	}
+}
+
 void nbd_client_init(struct client *c)
 {
 	struct nbd_client *n = &c->nbd;
-	uint32_t bytes = (OP_CELLS_MAX + 16) * CELL_BYTES;
 
 	init_timers(n);
+	if (c->w->opt->nbd || c->w->opt->fuse)
+		make_buffers(c);
 	if (!c->w->opt->nbd)
 		return;
 	prng_init(&n->prng, c->w->seed, ENT_WIRE + c->id);
@@ -299,15 +311,11 @@ void nbd_client_init(struct client *c)
 	n->msg_cap = 4 * KIB;
 	n->msg = malloc(n->msg_cap);
 	assert(n->msg);
-	for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++) {
-		c->ops[k].data = malloc(bytes);
-		assert(c->ops[k].data);
-	}
 }
 
 void nbd_client_fini(struct client *c)
 {
-	if (!c->w->opt->nbd)
+	if (!c->w->opt->nbd && !c->w->opt->fuse)
 		return;
 	for (unsigned k = 0; k < SIM_IODEPTH_MAX; k++)
 		free(c->ops[k].data);

@@ -108,6 +108,8 @@ void shrink_print(const struct world_options *opt)
 		printf(" --driver sg");
 	if (opt->nbd)
 		printf(" --export nbd");
+	if (opt->fuse)
+		printf(" --export fuse");
 	if (opt->max_paths < SIM_PATHS_MAX)
 		printf(" --paths %u", opt->max_paths);
 	if (opt->max_clients < SIM_CLIENTS_MAX)

@@ -31,6 +31,7 @@ enum sim_entity {
 	ENT_CHECKS = 300, /* + path */
 	ENT_WIRE = 400,	  /* + client */
 	ENT_RUDE = 500,	  /* + client: nonsense that it sends */
+	ENT_FUSE = 600,
 };
 
 enum sim_fault {

@@ -190,6 +190,7 @@ static bool world_step(struct world *w)
 	nexus_watch_failback(w);
 	if (w->nbd)
 		wires_watch(w);
+	fuse_world_watch(w);
 	if (w->steps % w->opt->verify_every == 0)
 		lun_verify(w->lun);
 	if (world_now_ns(w) - w->start_ns >= w->opt->until_ns) {
@@ -247,7 +248,7 @@ static bool is_read_back(struct world *w)
 
 static bool is_stopped(struct world *w)
 {
-	return lun_get_state(w->lun) == LUN_STOPPED && nbd_world_stopped(w) && clients_idle(&w->clients);
+	return lun_get_state(w->lun) == LUN_STOPPED && nbd_world_stopped(w) && fuse_world_stopped(w) && clients_idle(&w->clients);
 }
 
 static void stop_due(struct loop_timer *t)
@@ -256,6 +257,7 @@ static void stop_due(struct loop_timer *t)
 
 	w->stop_asked = true;
 	nbd_world_stop(w);
+	fuse_world_stop(w);
 	lun_stop(w->lun, w->cfg.stop_grace_ns);
 }
 
@@ -350,6 +352,7 @@ static void world_live(struct world *w)
 	clean = !w->cfg.crash && all_is_well(w);
 	w->stop_asked = true;
 	nbd_world_stop(w);
+	fuse_world_stop(w);
 	lun_stop(w->lun, GRACE_NS);
 	world_end(w, clean);
 }
@@ -402,6 +405,7 @@ static void world_init(struct world *w, uint64_t seed, const struct world_option
 static void world_fini(struct world *w)
 {
 	nbd_world_fini(w);
+	fuse_world_fini(w);
 	clients_fini(&w->clients);
 	lun_free(w->lun);
 	sgk_fini();

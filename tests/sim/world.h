@@ -26,7 +26,8 @@ struct world_options {
 	unsigned nops;
 	bool trace, log;
 	bool sg; /* paths are the sg driver's, over a model of the kernel; else path/sim's */
-	bool nbd; /* clients speak NBD to the server; else they ask core themselves */
+	bool nbd; /* clients speak NBD to the server; without it and fuse they ask core themselves */
+	bool fuse; /* they use the file of the FUSE export */
 	/* At most so many, and without these (bits of enum sim_cut). */
 	unsigned max_paths, max_clients, max_iodepth;
 	uint64_t without;
@@ -48,6 +49,7 @@ struct world {
 	struct loop *loop;
 	struct lun *lun; /* NULL: the process was killed, and has no successor yet */
 	struct nbd_server *nbd; /* NULL: there is none, or likewise */
+	struct fuse_export *fuse; /* NULL: likewise, or it is not mounted yet */
 	struct array array;
 	struct oracle oracle;
 	struct clients clients;
