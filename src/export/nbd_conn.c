@@ -36,6 +36,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,11 +374,34 @@ static bool conn_receive_carried(struct nbd_conn *c)
 	return (c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c)) > 0;
 }
 
-/* Bounded by what rbuf holds and by the slots: no client can keep the turn for itself. */
+/*
+ * Bounded by what rbuf holds and by the slots: no client can keep the turn for itself.
+ *
+ * A client that sends many requests at once would wait for the last of them, and then we for it.  So half of them are
+ * carried out and answered first, and while the rest is, it has something to do.  (Half of what the last receive brought:
+ * how many there are now is not known.)  Those that follow one upon the other stay together: they can be merged.  With
+ * another client, or very many requests, there is something to do anyway, and a round more costs some.
+ */
+static unsigned most_at_once(const struct nbd_conn *c)
+{
+	if (c->srv->nclients > 1 || c->batch > NBD_HALVES_MAX)
+		return UINT_MAX;
+	return MAX(c->batch / 2, NBD_HALF_MIN);
+}
+
 static void conn_process(struct nbd_conn *c)
 {
-	while (!c->srv->frozen && (conn_step(c) || conn_receive_carried(c)))
-		;
+	unsigned left = most_at_once(c);
+
+	while (left > 0 && !c->srv->frozen) {
+		uint64_t taken = c->requests;
+
+		if (!conn_step(c) && !conn_receive_carried(c))
+			break;
+		left -= c->requests != taken && !c->follows;
+	}
+	if (left == 0)
+		nbd_conn_kick(c); /* in the next round of this turn */
 	nbd_conn_watch(c);
 }
 
@@ -406,7 +430,9 @@ static void conn_receive(struct nbd_conn *c)
 		return;
 	}
 	c->win_in += (uint64_t)n;
-	conn_process(c);
+	c->batch = (unsigned)(c->requests - c->batch_start);
+	c->batch_start = c->requests;
+	nbd_conn_kick(c);
 }
 
 /* --- output ----------------------------------------------------------------------- */

@@ -23,6 +23,10 @@
 
 #include <sys/queue.h>
 
+/* Of more requests at once than the first, and no more than the second, half is carried out before the rest: see
+ * most_at_once(). */
+#define NBD_HALF_MIN   16u
+#define NBD_HALVES_MAX 64u
 /* Bytes that one receive may take: many requests, or a whole option. */
 #define NBD_RBUF_BYTES (128u * KIB)
 /* A write up to this size waits in the connection's own read buffer until it is there whole, and
@@ -165,6 +169,11 @@ struct nbd_conn {
 
 	/* statistics */
 	uint64_t requests, errors, bytes_read, bytes_written, unaligned;
+	/* conn_process(): requests that came since the receive before the last, and before the last. */
+	unsigned batch;
+	uint64_t batch_start;
+	uint64_t next_offset; /* behind the last request */
+	bool follows;	      /* that one began where the one before it ended */
 	bool advised;
 };
 

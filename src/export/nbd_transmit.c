@@ -237,6 +237,8 @@ static struct nbd_slot *new_slot(struct nbd_conn *c, const struct nbd_request_hd
 	slot->flags = get_be16(&h->flags);
 	slot->offset = get_be64(&h->offset);
 	slot->length = get_be32(&h->length);
+	c->follows = slot->offset == c->next_offset && slot->length > 0;
+	c->next_offset = slot->offset + slot->length;
 	slot->err = slot->io.err = 0;
 	slot->charged = slot->in_lun = false;
 	slot->hdr_len = 0;
