@@ -219,7 +219,7 @@ static unsigned nesting(const char *line, size_t len)
 static json_t *decode_object(const char *line, size_t len, size_t len_max,
 			     unsigned nest_max, const char *what, struct ctl_error *err)
 {
-	json_error_t jerr;
+	json_error_t jerr = { 0 }; /* jansson leaves the code as it is when it cannot even begin */
 	json_t *obj, *v;
 
 	if (len > len_max) {

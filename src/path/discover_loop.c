@@ -36,7 +36,7 @@ static dev_t decode_dev(uint64_t d)
 
 int loop_backing_fd(int fd, struct loop_backing *ret)
 {
-	struct loop_info64 info;
+	struct loop_info64 info = { 0 };
 
 	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
 		return -errno;
