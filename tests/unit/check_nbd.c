@@ -203,6 +203,49 @@ END_TEST
 static const uint32_t lengths[] = { 1, 511, 512, 513, 4096, 32768, 32769, 65536, 131072,
 				    1000003, 4 * MIB, REQ_BYTES_MAX };
 
+/* 40 reads in one send; their blocks make one range, in an order in which none follows another, or in theirs. */
+static unsigned commands_of_40(int fd, bool in_order)
+{
+	unsigned before = rig.ncmds[CMD_READ];
+	uint8_t all[40 * 28];
+	char data[4096];
+
+	for (unsigned i = 0; i < 40; i++) {
+		uint64_t nr = in_order ? i : i < 20 ? 2 * i : 2 * (i - 20) + 1;
+
+		nr_request_bytes(all + 28 * i, 0, NBD_READ, 100 + i, nr * 4096, 4096);
+	}
+	nr_send(fd, all, sizeof(all));
+	for (unsigned i = 0; i < 40; i++) {
+		uint8_t head[16];
+
+		nr_recv(fd, head, sizeof(head));
+		ck_assert_uint_eq(get_be32(head + 4), 0);
+		nr_recv(fd, data, sizeof(data));
+	}
+	return rig.ncmds[CMD_READ] - before;
+}
+
+/* Half of them is carried out before the rest, so they are not all there to be merged; but for those that follow one
+ * upon the other, and if there is another client. */
+START_TEST(test_halves)
+{
+	int fd, other;
+
+	nr_start(&big);
+	fd = nr_connect();
+	nr_go(fd, 0);
+	ck_assert_uint_ge(commands_of_40(fd, false), 16);
+	ck_assert_uint_eq(commands_of_40(fd, true), 1);
+	other = nr_connect();
+	nr_go(other, 0);
+	ck_assert_uint_eq(commands_of_40(fd, false), 1);
+	nr_close(other);
+	nr_close(fd);
+	nr_stop();
+}
+END_TEST
+
 /* Written and read back, at both ends of the disk, aligned and not. */
 START_TEST(test_read_write)
 {
@@ -773,6 +816,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_flags, 0, 5);
 	tcase_add_loop_test(tc, test_judged, 0, 5);
+	tcase_add_test(tc, test_halves);
 	tcase_add_loop_test(tc, test_read_write, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, test_structured_empty);
 	tcase_add_test(tc, test_lost_cache);
