@@ -9,7 +9,6 @@
 #include "nbd_rig.h"
 
 #include "base/bytes.h"
-#include "base/prng.h"
 #include "base/units.h"
 #include "unit.h"
 
@@ -28,17 +27,6 @@ static const struct rig_conf big = { .block_bytes = 4096, .nblocks = 3 * REQ_BYT
 static const struct rig_conf four_k = { .block_bytes = 4096, .caps = ALL_CAPS };
 
 #define SIZE (8192u * 512u)
-
-static void write_pattern(int fd, uint16_t flags, uint64_t cookie, uint64_t offset, uint32_t len,
-			  unsigned seed)
-{
-	uint8_t *data = malloc(len + 1);
-
-	rig_pattern(data, offset, len, seed);
-	nr_request(fd, flags, NBD_WRITE, cookie, offset, len);
-	nr_send(fd, data, len);
-	free(data);
-}
 
 static void expect_pattern(int fd, uint64_t offset, uint32_t len, unsigned seed)
 {
@@ -203,49 +191,6 @@ END_TEST
 static const uint32_t lengths[] = { 1, 511, 512, 513, 4096, 32768, 32769, 65536, 131072,
 				    1000003, 4 * MIB, REQ_BYTES_MAX };
 
-/* 40 reads in one send; their blocks make one range, in an order in which none follows another, or in theirs. */
-static unsigned commands_of_40(int fd, bool in_order)
-{
-	unsigned before = rig.ncmds[CMD_READ];
-	uint8_t all[40 * 28];
-	char data[4096];
-
-	for (unsigned i = 0; i < 40; i++) {
-		uint64_t nr = in_order ? i : i < 20 ? 2 * i : 2 * (i - 20) + 1;
-
-		nr_request_bytes(all + 28 * i, 0, NBD_READ, 100 + i, nr * 4096, 4096);
-	}
-	nr_send(fd, all, sizeof(all));
-	for (unsigned i = 0; i < 40; i++) {
-		uint8_t head[16];
-
-		nr_recv(fd, head, sizeof(head));
-		ck_assert_uint_eq(get_be32(head + 4), 0);
-		nr_recv(fd, data, sizeof(data));
-	}
-	return rig.ncmds[CMD_READ] - before;
-}
-
-/* Half of them is carried out before the rest, so they are not all there to be merged; but for those that follow one
- * upon the other, and if there is another client. */
-START_TEST(test_halves)
-{
-	int fd, other;
-
-	nr_start(&big);
-	fd = nr_connect();
-	nr_go(fd, 0);
-	ck_assert_uint_ge(commands_of_40(fd, false), 16);
-	ck_assert_uint_eq(commands_of_40(fd, true), 1);
-	other = nr_connect();
-	nr_go(other, 0);
-	ck_assert_uint_eq(commands_of_40(fd, false), 1);
-	nr_close(other);
-	nr_close(fd);
-	nr_stop();
-}
-END_TEST
-
 /* Written and read back, at both ends of the disk, aligned and not. */
 START_TEST(test_read_write)
 {
@@ -259,7 +204,7 @@ START_TEST(test_read_write)
 	nr_go(fd, 0);
 	nr_go(fs, NR_STRUCTURED);
 	for (unsigned i = 0; i < 3; i++) {
-		write_pattern(fd, i == 1 ? NBD_CF_FUA : 0, 10 + i, ends[i], len, i);
+		nr_write_pattern(fd, i == 1 ? NBD_CF_FUA : 0, 10 + i, ends[i], len, i);
 		nr_expect_simple(fd, 10 + i, 0);
 		nr_request(fd, NBD_CF_FUA, NBD_READ, 20 + i, ends[i], len);
 		nr_expect_simple(fd, 20 + i, 0);
@@ -306,7 +251,7 @@ START_TEST(test_lost_cache)
 	nr_go(a, 0);
 	b = nr_connect();
 	nr_go(b, 0);
-	write_pattern(a, 0, 1, 0, 4096, 1);
+	nr_write_pattern(a, 0, 1, 0, 4096, 1);
 	nr_expect_simple(a, 1, 0);
 	rig.next = deferred;
 	rig.fail_next = true;
@@ -323,12 +268,12 @@ START_TEST(test_lost_cache)
 		nr_expect_simple(b, 4, i ? 0 : 5);
 	}
 	/* The connection has gone before the answer was there. */
-	write_pattern(a, 0, 5, 0, 4096, 1);
+	nr_write_pattern(a, 0, 5, 0, 4096, 1);
 	nr_expect_simple(a, 5, 0);
 	rig.fail_next = true;
 	nr_request(b, 0, NBD_CACHE, 6, 0, 4096);
 	nr_expect_simple(b, 6, 0);
-	write_pattern(b, 0, 7, 4096, 4096, 1);
+	nr_write_pattern(b, 0, 7, 4096, 4096, 1);
 	nr_expect_simple(b, 7, 0);
 	rig.hold = true;
 	nr_request(a, 0, NBD_FLUSH, 8, 0, 0);
@@ -355,14 +300,14 @@ START_TEST(test_flush_fua)
 	nr_start(_i ? &able : &plain);
 	fd = nr_connect();
 	nr_go(fd, 0);
-	write_pattern(fd, 0, 1, 0, 4096, 1);
+	nr_write_pattern(fd, 0, 1, 0, 4096, 1);
 	nr_expect_simple(fd, 1, 0);
 	ck_assert_uint_eq(rig.ncmds[CMD_FLUSH], 0);
 	nr_request(fd, 0, NBD_FLUSH, 2, 0, 0);
 	nr_expect_simple(fd, 2, 0);
 	ck_assert_uint_eq(rig.ncmds[CMD_FLUSH], 1);
 	/* FUA: by the path where it can, else by a flush before the answer */
-	write_pattern(fd, NBD_CF_FUA, 3, 0, 4096, 1);
+	nr_write_pattern(fd, NBD_CF_FUA, 3, 0, 4096, 1);
 	nr_expect_simple(fd, 3, 0);
 	nr_request(fd, NBD_CF_FUA, NBD_WRITE_ZEROES, 4, 0, 512);
 	nr_expect_simple(fd, 4, 0);
@@ -550,138 +495,6 @@ END_TEST
 
 /* --- many at once -------------------------------------------------------------------------------------- */
 
-/* 600 requests in one string, twice the number of slots and more: each is answered once. */
-START_TEST(test_pipeline)
-{
-	const unsigned n = 600;
-	uint8_t *b = malloc(n * (28 + 4096)), *seen = calloc(n, 1), h[16];
-	size_t len = 0, at = 0;
-	unsigned left = n;
-	int fd;
-
-	nr_start(NULL);
-	fd = nr_connect();
-	nr_go(fd, 0);
-	for (unsigned i = 0; i < n; i++) {
-		nr_request_bytes(b + len, 0, NBD_WRITE, i, i * 4096, 4096);
-		len += 28;
-		rig_pattern(b + len, i * 4096, 4096, 9);
-		len += 4096;
-	}
-	while (at < len) {
-		ssize_t r = nr_try_send(fd, b + at, len - at);
-
-		ck_assert_int_gt(r, 0);
-		at += (size_t)r;
-		while (left > 0 && nr_try_recv(fd, h, 16) == 16) {
-			ck_assert_uint_eq(get_be32(h + 4), 0);
-			ck_assert_uint_lt(get_be64(h + 8), n);
-			ck_assert_uint_eq(seen[get_be64(h + 8)]++, 0);
-			left--;
-		}
-	}
-	ck_assert_uint_eq(left, 0);
-	ck_assert(rig_is_pattern(rig.disk, 0, n * 4096, 9));
-	nr_expect_quiet(fd);
-	nr_close(fd);
-	free(b);
-	free(seen);
-	nr_stop();
-}
-END_TEST
-
-/* The same cookie many times, on two connections, in flight together: each is answered as often. */
-START_TEST(test_same_cookie)
-{
-	int fd[2];
-
-	nr_start(NULL);
-	for (unsigned i = 0; i < 2; i++) {
-		fd[i] = nr_connect();
-		nr_go(fd[i], 0);
-	}
-	rig.hold = true;
-	for (unsigned n = 0; n < 20; n++)
-		nr_request(fd[n % 2], 0, NBD_CACHE, 42, n * 4096, 512);
-	nr_expect_quiet(fd[0]);
-	rig_release(&rig);
-	for (unsigned n = 0; n < 20; n++)
-		nr_expect_simple(fd[n % 2], 42, 0);
-	for (unsigned i = 0; i < 2; i++) {
-		nr_expect_quiet(fd[i]);
-		nr_close(fd[i]);
-	}
-	nr_stop();
-}
-END_TEST
-
-struct op {
-	uint16_t type;
-	uint64_t offset;
-	uint32_t len;
-	unsigned seed;
-};
-
-static struct op random_op(struct prng *rng)
-{
-	static const uint16_t types[] = { NBD_READ, NBD_WRITE, NBD_WRITE, NBD_WRITE_ZEROES,
-					  NBD_FLUSH, NBD_CACHE };
-	struct op o = { .type = types[prng_below(rng, 6)] };
-	uint64_t most;
-
-	if (o.type == NBD_FLUSH)
-		return o;
-	o.offset = prng_below(rng, SIZE);
-	most = prng_chance(rng, 1, 8) ? 300000 : 9000;
-	o.len = (uint32_t)prng_below(rng, MIN(SIZE - o.offset, most));
-	o.seed = (unsigned)prng_below(rng, 100);
-	return o;
-}
-
-/* Random operations over four connections; after each answer the disk is what an array of bytes
- * would be. */
-START_TEST(test_random)
-{
-	uint8_t *ref = calloc(1, SIZE), *got = malloc(SIZE), h[16];
-	struct prng rng;
-	int fd[4];
-
-	nr_start(_i % 2 ? &able : &four_k);
-	prng_init(&rng, 99, (uint64_t)_i);
-	for (unsigned i = 0; i < 4; i++) {
-		fd[i] = nr_connect();
-		nr_go(fd[i], 0);
-	}
-	for (unsigned n = 0; n < 400; n++) {
-		struct op o = random_op(&rng);
-		int to = fd[prng_below(&rng, 4)];
-
-		if (o.type == NBD_WRITE)
-			write_pattern(to, 0, n, o.offset, o.len, o.seed);
-		else
-			nr_request(to, 0, o.type, n, o.offset, o.len);
-		nr_recv(to, h, 16);
-		ck_assert_uint_eq(get_be32(h + 4), 0);
-		ck_assert_uint_eq(get_be64(h + 8), n);
-		if (o.type == NBD_READ) {
-			nr_recv(to, got, o.len);
-			ck_assert_int_eq(memcmp(got, ref + o.offset, o.len), 0);
-		}
-		if (o.type == NBD_WRITE)
-			rig_pattern(ref + o.offset, o.offset, o.len, o.seed);
-		if (o.type == NBD_WRITE_ZEROES)
-			memset(ref + o.offset, 0, o.len);
-		nr_expect_quiet(to);
-	}
-	ck_assert_int_eq(memcmp(ref, rig.disk, SIZE), 0);
-	for (unsigned i = 0; i < 4; i++)
-		nr_close(fd[i]);
-	free(ref);
-	free(got);
-	nr_stop();
-}
-END_TEST
-
 /* --- leaving ------------------------------------------------------------------------------------------------ */
 
 /* DISC: what is in flight is answered, then the connection is closed; nothing behind it counts. */
@@ -693,7 +506,7 @@ START_TEST(test_disc)
 	fd = nr_connect();
 	nr_go(fd, 0);
 	rig.hold = true;
-	write_pattern(fd, 0, 1, 0, 512, 1);
+	nr_write_pattern(fd, 0, 1, 0, 512, 1);
 	nr_request(fd, 0, NBD_READ, 2, 8192, 512);
 	nr_request(fd, 0, NBD_DISC, 3, 0, 0);
 	nr_request(fd, 0, NBD_WRITE_ZEROES, 4, 0, 512);
@@ -720,11 +533,11 @@ START_TEST(test_death)
 	fd = nr_connect();
 	nr_go(fd, 0);
 	rig.hold = true;
-	write_pattern(fd, 0, 1, 0, 512, 1);
+	nr_write_pattern(fd, 0, 1, 0, 512, 1);
 	rig.busy = true;
 	/* the first is tried at the path and stays with it; the others wait behind it */
 	for (unsigned i = 2; i < 10; i++)
-		write_pattern(fd, 0, i, i * 4096, 512, 1);
+		nr_write_pattern(fd, 0, i, i * 4096, 512, 1);
 	nr_request(fd, 0, NBD_WRITE, 10, 512, 100000);
 	nr_send(fd, rig.disk, 50000);
 	nr_close(fd);
@@ -762,9 +575,9 @@ START_TEST(test_eshutdown)
 	fd = nr_connect();
 	nr_go(fd, 0);
 	rig.hold = true;
-	write_pattern(fd, 0, 1, 0, 512, 1);
+	nr_write_pattern(fd, 0, 1, 0, 512, 1);
 	rig.busy = true;
-	write_pattern(fd, 0, 2, 8192, 512, 1);
+	nr_write_pattern(fd, 0, 2, 8192, 512, 1);
 	lun_stop(rig.lun, 0);
 	nr_expect_quiet(fd);
 	rig.hold = rig.busy = false;
@@ -785,7 +598,7 @@ START_TEST(test_info)
 	ck_assert(nr_info(&info));
 	ck_assert_str_eq(info.state, "flags");
 	nr_go(fd, NR_META);
-	write_pattern(fd, 0, 1, 512, 512, 1);
+	nr_write_pattern(fd, 0, 1, 512, 512, 1);
 	nr_expect_simple(fd, 1, 0);
 	nr_request(fd, 0, NBD_READ, 2, 1 << 30, 512);
 	nr_expect_chunk_error(fd, 2, 22);
@@ -816,7 +629,6 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_flags, 0, 5);
 	tcase_add_loop_test(tc, test_judged, 0, 5);
-	tcase_add_test(tc, test_halves);
 	tcase_add_loop_test(tc, test_read_write, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, test_structured_empty);
 	tcase_add_test(tc, test_lost_cache);
@@ -825,9 +637,6 @@ int main(void)
 	tcase_add_loop_test(tc, test_block_status, 0, 2);
 	tcase_add_test(tc, test_block_status_many);
 	tcase_add_test(tc, test_errors);
-	tcase_add_test(tc, test_pipeline);
-	tcase_add_test(tc, test_same_cookie);
-	tcase_add_loop_test(tc, test_random, 0, 4);
 	tcase_add_test(tc, test_disc);
 	tcase_add_test(tc, test_death);
 	tcase_add_test(tc, test_eshutdown);

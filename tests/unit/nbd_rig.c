@@ -302,6 +302,16 @@ void nr_request(int fd, uint16_t flags, uint16_t type, uint64_t cookie, uint64_t
 	nr_send(fd, buf, sizeof(buf));
 }
 
+void nr_write_pattern(int fd, uint16_t flags, uint64_t cookie, uint64_t offset, uint32_t len, unsigned seed)
+{
+	uint8_t *data = malloc(len + 1);
+
+	rig_pattern(data, offset, len, seed);
+	nr_request(fd, flags, NBD_WRITE, cookie, offset, len);
+	nr_send(fd, data, len);
+	free(data);
+}
+
 void nr_expect_simple(int fd, uint64_t cookie, uint32_t error)
 {
 	uint8_t h[16];

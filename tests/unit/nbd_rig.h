@@ -65,6 +65,8 @@ void nr_request_bytes(uint8_t buf[28], uint16_t flags, uint16_t type, uint64_t c
 		      uint64_t offset, uint32_t length);
 void nr_request(int fd, uint16_t flags, uint16_t type, uint64_t cookie, uint64_t offset,
 		uint32_t length);
+/* A write of what rig_pattern() says for @seed. */
+void nr_write_pattern(int fd, uint16_t flags, uint64_t cookie, uint64_t offset, uint32_t len, unsigned seed);
 void nr_expect_simple(int fd, uint64_t cookie, uint32_t error);
 /* A chunk with the DONE flag; its length is returned, its data not yet read. */
 uint32_t nr_expect_chunk(int fd, uint64_t cookie, uint16_t type);
