@@ -477,7 +477,8 @@ static void lun_update_state(struct lun *lun)
 			lun_go_dark(lun);
 		return;
 	case LUN_DRAINING:
-		if (!lun->nusable)
+		/* A check takes a moment; what is written might still be flushed. */
+		if (!lun->nusable && !lun_is_checking(lun))
 			lun_set_state(lun, LUN_STOPPING, "no usable path to drain to");
 		return;
 	case LUN_STOPPING:

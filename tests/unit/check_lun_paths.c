@@ -563,6 +563,34 @@ START_TEST(test_stop_drains)
 }
 END_TEST
 
+/* The only path has to say again who it is while the LUN drains: what is written is flushed if it does so, and if not,
+ * nobody waits any longer. */
+START_TEST(test_stop_in_check)
+{
+	bool fails = _i;
+	struct ask w[16];
+
+	start(1, depth_four);
+	for (int i = 0; i < 16; i++)
+		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, i + 1, 0);
+	run(150 * NS_PER_US);
+	lun_stop(lun, 60 * NS_PER_SEC);
+	lun_recheck_path(lun, &sps[0]->path, "test");
+	ck_assert_int_eq(sps[0]->path.state, PATH_CHECKING);
+	m.down[0] = fails;
+	run(NS_PER_SEC);
+	ck_assert_int_eq(lun_get_state(lun), LUN_STOPPED);
+	ck_assert_uint_eq(m.flushes, fails ? 0 : 1);
+	/* Half of them had been sent. */
+	for (int i = 0; i < 16; i++)
+		answered(&w[i], fails && i >= 8 ? ESHUTDOWN : 0);
+	while (loop_sim_step(loop))
+		;
+	lun_free(lun);
+	loop_free(loop);
+}
+END_TEST
+
 START_TEST(test_stop_while_dark)
 {
 	struct ask w;
@@ -652,6 +680,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, test_stop_in_check, 0, 2);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
