@@ -77,6 +77,7 @@
 	X(PLANT_NBD_FUA, "plant-nbd-fua")                \
 	X(PLANT_NBD_BYE, "plant-nbd-bye")                \
 	X(PLANT_NBD_KICK, "plant-nbd-kick")              \
+	X(PLANT_NBD_TWICE, "plant-nbd-twice")            \
 	X(PLANT_FUSE_SYNC, "plant-fuse-sync")            \
 	X(PLANT_FUSE_ERROR, "plant-fuse-error")          \
 	X(PLANT_FUSE_HELD, "plant-fuse-held")

@@ -416,10 +416,15 @@ void nbd_conn_kick(struct nbd_conn *c)
 		loop_task_queue(c->srv->loop, &c->input);
 }
 
+/* Not while something waits to be carried out: a descriptor may be heard again before the task has run, and more of a
+ * payload would get in front of what has come before. */
 static void conn_receive(struct nbd_conn *c)
 {
-	ssize_t n = c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c);
+	ssize_t n;
 
+	if (loop_task_queued(&c->input) && !fault_strikes(PLANT_NBD_TWICE))
+		return;
+	n = c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c);
 	if (n == 0) {
 		nbd_conn_gone(c, "left");
 		return;

@@ -101,6 +101,10 @@ void loop_task_init(struct loop_task *t, enum loop_phase phase, void (*fn)(struc
 void loop_task_queue(struct loop *l, struct loop_task *t);
 /* Harmless when not queued. Must be called before the owner is freed. */
 void loop_task_cancel(struct loop *l, struct loop_task *t);
+static inline bool loop_task_queued(const struct loop_task *t)
+{
+	return t->queued;
+}
 
 /* --- looks --------------------------------------------------------------- */
 

@@ -53,7 +53,7 @@ static void draw_range(struct op *op)
 	uint32_t max = cfg->max_io_blocks;
 
 	if (op->kind == REQ_WRITE_ZEROES || op->kind == REQ_DISCARD || op->kind == REQ_STATUS)
-		max = MAX(max, OP_CELLS_MAX / cfg->ncells_block);
+		max = MAX(max, OP_CELLS_MAX / 2 / cfg->ncells_block);
 	op->lba = prng_below(&c->prng, span);
 	if (draw_pct(&c->prng, cfg->seq_pct))
 		op->lba = c->seq_lba % cfg->nblocks;

@@ -17,7 +17,7 @@ struct world;
 struct client;
 
 /* At most; a read-back goes by such pieces, too. */
-#define OP_CELLS_MAX 512u
+#define OP_CELLS_MAX 1024u
 #define OP_EXTENTS_MAX 16u
 
 enum op_state { OP_IDLE, OP_WAITING, OP_OUT, OP_ANSWERED };

@@ -102,6 +102,12 @@ void fuse_world_watch(struct world *w)
 		loop_timer_in(w->loop, &fk.wake, draw(&fk.prng, 1, draw_pct(&fk.prng, 5) ? 5000 : 20) * NS_PER_US);
 }
 
+void fuse_world_poll(struct world *w)
+{
+	if (w->fuse && is_readable())
+		fk.watch->fn(fk.watch, LOOP_READ);
+}
+
 static struct op *take_pending(void)
 {
 	struct op *op = fk.pending[0];

@@ -28,6 +28,8 @@ struct world;
 void fuse_world_start(struct world *w);
 /* After each step: tells the export what it watches for. */
 void fuse_world_watch(struct world *w);
+/* It hears of it now. */
+void fuse_world_poll(struct world *w);
 void fuse_world_killed(struct world *w);
 void fuse_world_stop(struct world *w);
 bool fuse_world_stopped(const struct world *w);
@@ -45,6 +47,9 @@ static inline void fuse_world_start(struct world *w)
 {
 }
 static inline void fuse_world_watch(struct world *w)
+{
+}
+static inline void fuse_world_poll(struct world *w)
 {
 }
 static inline void fuse_world_killed(struct world *w)

@@ -4,10 +4,13 @@
 
 #include "world.h"
 
+#include "fuse_kernel.h"
 #include "sg_kernel.h"
+#include "wire.h"
 
 #include "base/units.h"
 #include "core/ledger.h"
+#include "loop/loop_body.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -138,6 +141,21 @@ static void killer_kill(struct killer *k)
 	loop_timer_in(w->loop, &k->timer, draw(&k->prng, 100, draw_pct(&k->prng, 70) ? 1000 : 40000) * NS_PER_MS);
 }
 
+/* A poll that was stale is followed by another one before anything else, and a turn may end though tasks are left: then
+ * descriptors are heard in between. */
+static void hear_early(struct killer *k)
+{
+	struct world *w = k->w;
+
+	if (!loop_tasks_queued(w->loop) || !draw_pct(&k->hearing, 15))
+		return;
+	for (unsigned i = 0; w->opt->sg && i < w->cfg.npaths; i++)
+		sgk_poll(&w->array.nexus[i]);
+	if (w->nbd)
+		wires_poll();
+	fuse_world_poll(w);
+}
+
 bool killer_step(struct killer *k)
 {
 	bool more;
@@ -146,6 +164,7 @@ bool killer_step(struct killer *k)
 		killer_kill(k);
 		return true;
 	}
+	hear_early(k);
 	more = loop_sim_step(k->w->loop);
 	if (k->w->opt->sg)
 		sgk_turn_over();
@@ -161,6 +180,7 @@ void killer_init(struct killer *k, struct world *w)
 
 	*k = (struct killer){ .w = w, .left = w->cfg.nkills };
 	prng_init(&k->prng, w->seed, ENT_KILLER);
+	prng_init(&k->hearing, w->seed, ENT_POLL);
 	k->slots = calloc(nslots, sizeof(*k->slots));
 	assert(k->slots);
 	loop_timer_init(&k->timer, killer_start);

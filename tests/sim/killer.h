@@ -34,6 +34,7 @@ struct killer {
 	bool away;     /* clients have nobody to talk to */
 	uint64_t killed_ns;
 	struct loop_timer timer; /* the next one starts; is up; is asked about its ghosts */
+	struct prng hearing;
 	jmp_buf env;
 };
 

@@ -69,6 +69,12 @@ void sgk_watch(struct nexus *n)
 		loop_timer_in(sgk.w->loop, &d->poll, 0);
 }
 
+void sgk_poll(struct nexus *n)
+{
+	if (n->path)
+		dev_poll(&dev_of(n)->poll);
+}
+
 /* --- files --------------------------------------------------------------------------------- */
 
 static struct kfile *file_of(int fd)

@@ -66,6 +66,8 @@ void sgk_heal(struct nexus *n);
 bool sgk_renamed(const struct nexus *n);
 /* Each step: files that are readable, and watched again. */
 void sgk_watch(struct nexus *n);
+/* They are heard now. */
+void sgk_poll(struct nexus *n);
 
 /* After each turn of the loop: the time that its write() calls have slept. What was due meanwhile happens late, but
  * in the order of its time, as the process finds it. */

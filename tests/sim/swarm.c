@@ -2,6 +2,8 @@
 /* swarm.c - see swarm.h. */
 #include "swarm.h"
 
+#include "client.h"
+
 #include "base/units.h"
 
 #include <stdio.h>
@@ -254,6 +256,14 @@ static void draw_kills(struct swarm *s, struct prng *r)
 	}
 }
 
+/* Of sizes that an export takes in parts: NBD receives the payload of more than 32 KiB into its place. Rare, for the
+ * judges' work grows with them; after all others, and their draws stay. */
+static void draw_large(struct swarm *s, struct prng *r)
+{
+	if (draw_pct(r, 7))
+		s->max_io_blocks = (uint32_t)MIN(s->nblocks, draw(r, 48, OP_CELLS_MAX * CELL_BYTES / KIB) * KIB / s->block_bytes);
+}
+
 void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops)
 {
 	struct prng r;
@@ -268,6 +278,7 @@ void swarm_draw(struct swarm *s, uint64_t seed, unsigned nops)
 	draw_clients(s, &r, nops);
 	draw_faults(s, &r);
 	draw_kills(s, &r);
+	draw_large(s, &r);
 	mute_resets(s);
 }
 

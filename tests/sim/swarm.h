@@ -26,6 +26,7 @@ enum sim_entity {
 	ENT_KILLER,
 	ENT_KERNEL,
 	ENT_SLEEP, /* calls that the kernel keeps waiting, names that change hands */
+	ENT_POLL,  /* descriptors that are heard while tasks are queued */
 	ENT_CLIENT = 100, /* + client */
 	ENT_CMDS = 200,	  /* + path: fates of commands */
 	ENT_CHECKS = 300, /* + path */

@@ -65,6 +65,13 @@ static void wire_wake(struct loop_timer *t)
 		wire->watch->fn(wire->watch, events);
 }
 
+void wires_poll(void)
+{
+	for (unsigned i = 0; i < WIRES_MAX; i++)
+		if (wires[i])
+			wire_wake(&wires[i]->wake);
+}
+
 void wires_watch(struct world *w)
 {
 	for (unsigned i = 0; i < WIRES_MAX; i++)

@@ -50,6 +50,8 @@ void wire_write(struct wire *wire, const void *data, size_t len);
 void wire_leave(struct wire *wire, bool reset);
 /* After each step: tells the server what it watches for. */
 void wires_watch(struct world *w);
+/* What the server watches for, now. */
+void wires_poll(void);
 /* The server's process is killed. The clients are not told. */
 void wires_killed(void);
 

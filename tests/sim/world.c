@@ -291,7 +291,8 @@ static void world_power_loss(struct world *w)
 		oracle_check_survivor(&w->oracle, c, array_now(&w->array, c), "after a power loss");
 }
 
-/* Is every path in order and known to be so? Then a stop loses nothing at all. */
+/* Is every path in order and known to be so, with nothing out that may yet tell of an older fault? Then a stop loses
+ * nothing at all. */
 static bool all_is_well(const struct world *w)
 {
 	for (unsigned i = 0; i < w->cfg.npaths; i++) {
@@ -300,7 +301,7 @@ static bool all_is_well(const struct world *w)
 		if (!nexus_is_good(n) || n->attention || !path_is_usable(n->path))
 			return false;
 	}
-	return w->lun_state == LUN_UP;
+	return w->lun_state == LUN_UP && !w->array.inflight;
 }
 
 static void world_end(struct world *w, bool clean)

@@ -107,6 +107,40 @@ START_TEST(test_pipeline)
 }
 END_TEST
 
+/* Large writes, their payloads in the socket before the requests are carried out, and received in two events that one
+ * turn sees: the second does not write over what the first has brought. */
+START_TEST(test_two_events)
+{
+	enum { LEN = 40960, N = 20 };
+	int fd;
+
+	nr_start(_i % 2 ? &four_k : NULL);
+	fd = nr_connect();
+	nr_go(fd, 0);
+	rig_loop_stale(rig.loop, true);
+	for (unsigned round = 0; round < 3; round++) {
+		uint8_t *b = malloc(N * (28 + LEN)), h[16];
+		size_t len = 0;
+
+		for (unsigned i = 0; i < N; i++) {
+			nr_request_bytes(b + len, 0, NBD_WRITE, i, i * LEN, LEN);
+			rig_pattern(b + len + 28, i * LEN, LEN, round);
+			len += 28 + LEN;
+		}
+		nr_send(fd, b, len);
+		for (unsigned i = 0; i < N; i++) {
+			nr_recv(fd, h, sizeof(h));
+			ck_assert_uint_eq(get_be32(h + 4), 0);
+		}
+		ck_assert(rig_is_pattern(rig.disk, 0, N * LEN, round));
+		free(b);
+	}
+	nr_expect_quiet(fd);
+	nr_close(fd);
+	nr_stop();
+}
+END_TEST
+
 /* The same cookie many times, on two connections, in flight together: each is answered
  * as often. */
 START_TEST(test_same_cookie)
@@ -208,6 +242,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_halves);
 	tcase_add_test(tc, test_pipeline);
+	tcase_add_loop_test(tc, test_two_events, 0, 2);
 	tcase_add_test(tc, test_same_cookie);
 	tcase_add_loop_test(tc, test_random, 0, 4);
 	suite_add_tcase(s, tc);

@@ -26,6 +26,7 @@ struct rig_loop {
 	struct loop loop;
 	struct loop_fd *fds[FDS_MAX];
 	unsigned n;
+	bool stale;
 };
 
 static uint64_t rl_clock(struct loop *l)
@@ -93,6 +94,11 @@ static bool is_watched(const struct rig_loop *rl, const struct loop_fd *f)
 	return false;
 }
 
+void rig_loop_stale(struct loop *l, bool stale)
+{
+	container_of(l, struct rig_loop, loop)->stale = stale;
+}
+
 /* True if any descriptor was ready. */
 static bool poll_once(struct rig_loop *rl)
 {
@@ -143,6 +149,8 @@ void rig_loop_pump(struct loop *l)
 	for (unsigned i = 0; i < 100000; i++) {
 		bool any = poll_once(rl);
 
+		if (rl->stale)
+			any |= poll_once(rl);
 		rounds(l);
 		if (any)
 			continue;

@@ -66,6 +66,8 @@ bool rig_is_zero(const uint8_t *buf, uint64_t len);
 
 /* The loop alone. */
 struct loop *rig_loop_new(void);
+/* @stale: descriptors are heard twice before the phases, as after a poll that is stale: see loop_ev.c. */
+void rig_loop_stale(struct loop *l, bool stale);
 void rig_loop_pump(struct loop *l);
 void rig_loop_advance(struct loop *l, uint64_t ns);
 
