@@ -196,8 +196,7 @@ static void op_begin_again(struct op *op)
 	op->over_ns = 0;
 	op->sent_main = op->other_all = op->enospc = op->unsupported = false;
 	op->haunted |= op->sent_before;
-	if (op_world(op)->opt->nbd)
-		oracle_write_again(&op_world(op)->oracle, op->wid);
+	oracle_write_again(&op_world(op)->oracle, op->wid);
 	op->begin_ns = world_now_ns(op_world(op));
 	op->state = OP_OUT;
 	op_fill(op);

@@ -71,7 +71,7 @@ void sgk_watch(struct nexus *n)
 
 void sgk_poll(struct nexus *n)
 {
-	if (n->path)
+	if (n->path && is_wanted(n))
 		dev_poll(&dev_of(n)->poll);
 }
 
