@@ -55,6 +55,8 @@ void lun_update_limits(struct lun *lun)
 		/* What hangs at one path must leave slots to send it again by another. */
 		if (lun->npaths > 1 && p->depth + depth / 8 > depth && depth > 1)
 			p->depth = depth - MAX(depth / 8, 1u);
+		if (health_on_trial(p))
+			p->depth = 1;
 		if (!p->info_valid || (any_usable && !path_is_usable(p)))
 			continue;
 		lim.max_blocks = limit_min(lim.max_blocks, p->info.max_blocks);

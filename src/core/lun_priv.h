@@ -330,6 +330,8 @@ void health_distrust(struct path *p);
 void health_forgive(struct path *p);
 /* Its check says that it serves: is it on probation (which starts now if one is due)? */
 bool health_on_probation(struct path *p);
+/* Its depth is one, for a moment. */
+bool health_on_trial(const struct path *p);
 /* A command has ended; may make the path marginal. */
 void health_io(struct path *p, const struct cmd *cmd);
 

@@ -71,7 +71,11 @@ struct path_health {
 	uint64_t sample_ns;	    /* n commands since then, of which were errors */
 	unsigned n, errors;
 	unsigned lat_n, ncrawls;
-	uint64_t lat_sum_ns, lat_mean_ns, lat_ns; /* being measured; the last mean, and when */
+	uint64_t lat_sum_ns, lat_least_ns, lat_most_ns; /* being measured */
+	uint64_t lat_mean_ns, lat_longest_ns, lat_ns;	/* the last ones, and when */
+	uint64_t trial_ns, excused_ns; /* gets one command at a time since then, 0: no; no trial until then */
+	unsigned trial_n;
+	uint64_t trial_least_ns;
 	char why[96];
 	struct loop_timer timer;
 };

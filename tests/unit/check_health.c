@@ -232,12 +232,81 @@ START_TEST(test_crawl)
 }
 END_TEST
 
+/* The others have a line of their own, so its mean is no such multiple; but nothing of it is as quick as their slowest. */
+START_TEST(test_crawl_least)
+{
+	start(2, quick);
+	m.lat_ns[0] = 14 * NS_PER_MS;
+	m.lat_ns[1] = 6 * NS_PER_MS;
+	reads(400);
+	ck_assert_int_eq(path_n(0)->state, PATH_MARGINAL);
+	ck_assert_int_eq(path_n(1)->state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
+static void by_queue(struct lun_params *p)
+{
+	quick(p);
+	p->selector = SEL_QUEUE_LENGTH;
+}
+
+/* Of less bandwidth: its commands take longer because they wait for each other. It shows that when it is tried, and keeps
+ * its share. */
+START_TEST(test_narrow)
+{
+	unsigned tried = 0;
+	struct ask a[16];
+
+	start(2, by_queue);
+	m.serial = true;
+	m.lat_ns[0] = 6 * NS_PER_MS;
+	m.lat_ns[1] = 2 * NS_PER_MS;
+	for (int i = 0; i < 16; i++)
+		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct ask *w = &a[i % 16];
+
+		run(NS_PER_MS / 4);
+		tried += path_n(0)->depth == 1;
+		ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
+		if (!w->dones)
+			continue;
+		answered(w, 0);
+		ask(w, REQ_READ, (uint64_t)(i % 512) * 8, 8, 0, 0);
+	}
+	/* Eight at six milliseconds, once in five seconds. */
+	ck_assert_uint_ge(tried, 8 * 6 * 4);
+	ck_assert_uint_lt(tried, 20 * 6 * 4);
+	ck_assert_uint_gt(path_n(0)->depth, 8);
+	ck_assert_uint_gt(m.ncmds[0], 5000 / 6 * 9 / 10);
+	run(NS_PER_SEC);
+	for (int i = 0; i < 16; i++)
+		answered(&a[i], 0);
+	finish();
+}
+END_TEST
+
+/* Now and then one of them is as quick: no. */
+START_TEST(test_no_crawl_least)
+{
+	start(2, quick);
+	m.lat_ns[1] = 6 * NS_PER_MS;
+	for (int i = 0; i < 50; i++) {
+		m.lat_ns[0] = i % 10 ? 14 * NS_PER_MS : 6 * NS_PER_MS;
+		reads(8);
+	}
+	ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
 /* A little slower, or slow like all the others: no. */
 START_TEST(test_no_crawl)
 {
 	start(2, quick);
 	m.lat_ns[0] = 14 * NS_PER_MS;
-	m.lat_ns[1] = 2 * NS_PER_MS;
+	m.lat_ns[1] = 10 * NS_PER_MS;
 	reads(400);
 	ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
 	m.lat_ns[0] = m.lat_ns[1] = 100 * NS_PER_MS;
@@ -316,6 +385,7 @@ int main(void)
 	const TTest *const tests[] = {
 		test_flapping,	   test_rare_failures, test_flapping_allowed, test_last_resort,
 		test_marginal_helps, test_errors,      test_crawl,	      test_no_crawl,
+		test_crawl_least,  test_narrow,  test_no_crawl_least,
 		test_transport_marginal, test_flawed_check,
 	};
 	Suite *s = suite_create("health");
