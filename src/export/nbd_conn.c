@@ -157,6 +157,7 @@ static void bury(struct nbd_conn *c)
 	c->fd.fd = -1;
 	loop_timer_stop(l, &c->handshake);
 	loop_timer_stop(l, &c->stall);
+	loop_timer_stop(l, &c->again);
 	loop_task_cancel(l, &c->input);
 	loop_task_cancel(l, &c->output);
 	free(c->rbuf);
@@ -374,19 +375,54 @@ static bool conn_receive_carried(struct nbd_conn *c)
 	return (c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c)) > 0;
 }
 
+static void note_modest(struct nbd_conn *c)
+{
+	struct nbd_server *s = c->srv;
+
+	if (c->batch + c->inflight >= NBD_SHARE)
+		return;
+	if (s->modest[0].id != c->id)
+		s->modest[1] = s->modest[0];
+	s->modest[0].id = c->id;
+	s->modest[0].ns = loop_now_ns(s->loop);
+}
+
+/* Is there another client, that asks for little? */
+static bool is_shared(const struct nbd_conn *c)
+{
+	const struct nbd_server *s = c->srv;
+	unsigned other = s->modest[0].id == c->id;
+
+	return s->modest[other].id && loop_now_ns(s->loop) - s->modest[other].ns < NBD_HEARD_NS;
+}
+
 /*
  * Bounded by what rbuf holds and by the slots: no client can keep the turn for itself.
  *
  * A client that sends many requests at once would wait for the last of them, and then we for it.  So half of them are
  * carried out and answered first, and while the rest is, it has something to do.  (Half of what the last receive brought:
  * how many there are now is not known.)  Those that follow one upon the other stay together: they can be merged.  With
- * another client, or very many requests, there is something to do anyway, and a round more costs some.
+ * several clients or very many requests there is something to do anyway, and a round more costs some.
+ *
+ * Another client, that asks for little, would wait for all that this one has sent.  So it is a few in a turn then, and the
+ * other is heard before the next few.
  */
 static unsigned most_at_once(const struct nbd_conn *c)
 {
+	if (is_shared(c))
+		return NBD_SHARE;
 	if (c->srv->nclients > 1 || c->batch > NBD_HALVES_MAX)
 		return UINT_MAX;
 	return MAX(c->batch / 2, NBD_HALF_MIN);
+}
+
+/* The rest of what was received: in the next round of this turn, or in the next turn. */
+static void process_later(struct nbd_conn *c)
+{
+	if (!is_shared(c))
+		nbd_conn_kick(c);
+	else if (is_reading(c->state))
+		loop_timer_in(c->srv->loop, &c->again, 1);
 }
 
 static void conn_process(struct nbd_conn *c)
@@ -401,8 +437,13 @@ static void conn_process(struct nbd_conn *c)
 		left -= c->requests != taken && !c->follows;
 	}
 	if (left == 0)
-		nbd_conn_kick(c); /* in the next round of this turn */
+		process_later(c);
 	nbd_conn_watch(c);
+}
+
+static void conn_again(struct loop_timer *t)
+{
+	conn_process(container_of(t, struct nbd_conn, again));
 }
 
 static void conn_input_task(struct loop_task *t)
@@ -412,7 +453,7 @@ static void conn_input_task(struct loop_task *t)
 
 void nbd_conn_kick(struct nbd_conn *c)
 {
-	if (is_reading(c->state))
+	if (is_reading(c->state) && !loop_timer_running(&c->again))
 		loop_task_queue(c->srv->loop, &c->input);
 }
 
@@ -422,7 +463,7 @@ static void conn_receive(struct nbd_conn *c)
 {
 	ssize_t n;
 
-	if (loop_task_queued(&c->input) && !fault_strikes(PLANT_NBD_TWICE))
+	if ((loop_task_queued(&c->input) || loop_timer_running(&c->again)) && !fault_strikes(PLANT_NBD_TWICE))
 		return;
 	n = c->state == NBD_S_PAYLOAD ? receive_payload(c) : receive_buffer(c);
 	if (n == 0) {
@@ -437,6 +478,7 @@ static void conn_receive(struct nbd_conn *c)
 	c->win_in += (uint64_t)n;
 	c->batch = (unsigned)(c->requests - c->batch_start);
 	c->batch_start = c->requests;
+	note_modest(c);
 	nbd_conn_kick(c);
 }
 
@@ -659,6 +701,7 @@ struct nbd_conn *nbd_conn_alloc(struct nbd_server *s, int fd)
 	TAILQ_INIT(&c->at_lun);
 	STAILQ_INIT(&c->out);
 	loop_fd_init(&c->fd, fd, conn_fd);
+	loop_timer_init(&c->again, conn_again);
 	loop_task_init(&c->input, LOOP_COLLECT, conn_input_task);
 	loop_task_init(&c->output, LOOP_FLUSH, conn_output_task);
 	loop_timer_init(&c->handshake, handshake_over);

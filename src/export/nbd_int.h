@@ -23,6 +23,10 @@
 
 #include <sys/queue.h>
 
+/* Requests of a connection in a turn, while another one that has fewer under way was heard within that time: see
+ * most_at_once(). */
+#define NBD_SHARE    16u
+#define NBD_HEARD_NS NS_PER_SEC
 /* Of more requests at once than the first, and no more than the second, half is carried out before the rest: see
  * most_at_once(). */
 #define NBD_HALF_MIN   16u
@@ -172,6 +176,7 @@ struct nbd_conn {
 	/* conn_process(): requests that came since the receive before the last, and before the last. */
 	unsigned batch;
 	uint64_t batch_start;
+	struct loop_timer again; /* the rest of them, in the next turn */
 	uint64_t next_offset; /* behind the last request */
 	bool follows;	      /* that one began where the one before it ended */
 	bool advised;
@@ -206,6 +211,10 @@ struct nbd_server {
 	TAILQ_HEAD(, nbd_conn) line;  /* NBD_S_QUOTA, first come first */
 	uint64_t next_id;
 	unsigned nclients, ndead;
+	/* Who asked for little last, and who before that. */
+	struct {
+		uint64_t id, ns;
+	} modest[2];
 	unsigned waiting; /* connections in QUOTA or ROOM */
 	/* shares */
 	uint64_t own_bytes_max, common_bytes_max, common_bytes;

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "unit.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SIZE (8192u * 512u)
@@ -46,23 +47,78 @@ static unsigned commands_of_40(int fd, bool in_order)
 	return rig.ncmds[CMD_READ] - before;
 }
 
-/* Half of them is carried out before the rest, so they are not all there to be merged;
- * but for those that follow one upon the other, and if there is another client. */
+/* Half of them is carried out before the rest, so they are not all there to be merged; but for those that follow one
+ * upon the other. */
 START_TEST(test_halves)
 {
-	int fd, other;
+	int fd;
 
 	nr_start(NULL);
 	fd = nr_connect();
 	nr_go(fd, 0);
 	ck_assert_uint_ge(commands_of_40(fd, false), 16);
 	ck_assert_uint_eq(commands_of_40(fd, true), 1);
-	other = nr_connect();
-	nr_go(other, 0);
-	ck_assert_uint_eq(commands_of_40(fd, false), 1);
-	nr_close(other);
 	nr_close(fd);
 	nr_stop();
+}
+END_TEST
+
+static struct {
+	int fd;	     /* the other client */
+	unsigned at; /* command of this number is its */
+} other;
+
+static void other_asks(const struct cmd *cmd)
+{
+	uint8_t b[28];
+
+	if (rig.ncmds[CMD_READ] == 1) {
+		nr_request_bytes(b, 0, NBD_READ, 7, 4000 * 512, 512);
+		ck_assert_int_eq(send(other.fd, b, sizeof(b), 0), sizeof(b));
+	}
+	if (cmd->lba == 4000)
+		other.at = rig.ncmds[CMD_READ];
+}
+
+/* Another client that asks while the first of 100 are carried out need not wait for the last; but for that it must
+ * have been heard of late. */
+START_TEST(test_share)
+{
+	unsigned n = _i ? 100 : 20;
+	uint8_t all[100 * 28], head[16];
+	char data[4096];
+	int fd;
+
+	nr_start(NULL);
+	fd = nr_connect();
+	nr_go(fd, 0);
+	other.fd = nr_connect();
+	nr_go(other.fd, 0);
+	nr_request(other.fd, 0, NBD_READ, 7, 0, 512);
+	nr_expect_simple(other.fd, 7, 0);
+	nr_recv(other.fd, data, 512);
+	if (_i == 2)
+		rig_advance(&rig, 2 * NS_PER_SEC);
+	rig.ncmds[CMD_READ] = other.at = 0;
+	rig.seen = other_asks;
+	/* Each of a block, with one between them: nothing can be merged. */
+	for (unsigned i = 0; i < n; i++)
+		nr_request_bytes(all + 28 * i, 0, NBD_READ, 100 + i, i * 1024, 512);
+	nr_send(fd, all, n * 28);
+	for (unsigned i = 0; i < n; i++) {
+		nr_recv(fd, head, sizeof(head));
+		nr_recv(fd, data, 512);
+	}
+	nr_expect_simple(other.fd, 7, 0);
+	nr_recv(other.fd, data, 512);
+	if (_i == 2)
+		ck_assert_uint_eq(other.at, n + 1);
+	else
+		ck_assert_uint_le(other.at, 2 * 16 + 1);
+	nr_close(other.fd);
+	nr_close(fd);
+	nr_stop();
+	rig.seen = NULL;
 }
 END_TEST
 
@@ -241,6 +297,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_halves);
+	tcase_add_loop_test(tc, test_share, 0, 3);
 	tcase_add_test(tc, test_pipeline);
 	tcase_add_loop_test(tc, test_two_events, 0, 2);
 	tcase_add_test(tc, test_same_cookie);

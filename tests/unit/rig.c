@@ -188,6 +188,8 @@ static void fate(void *model, struct sim_path *sp, struct cmd *cmd, struct sim_f
 	}
 	r->inflight++;
 	r->ncmds[cmd->op]++;
+	if (r->seen)
+		r->seen(cmd);
 	r->fua += (cmd->flags & CMD_F_FUA) != 0;
 	r->no_unmap += (cmd->flags & CMD_F_NO_UNMAP) != 0;
 	if (cmd->op == CMD_DISCARD) {

@@ -44,6 +44,7 @@ struct rig {
 	struct outcome next; /* of the next one, */
 	bool fail_next;	     /* if this is set */
 	/* what was seen */
+	void (*seen)(const struct cmd *cmd); /* NULL, or told of each */
 	unsigned ncmds[CMD_OP_NR], fua, no_unmap;
 	uint64_t largest_discard, discard_lba;
 	unsigned inflight;
