@@ -20,6 +20,7 @@
 	X(FAULT_SG_WRITE_EDOM, "sg-write-edom")     \
 	X(FAULT_SG_WRITE_ENOMEM, "sg-write-enomem") \
 	X(FAULT_URING_SETUP, "uring-setup")         \
+	X(FAULT_URING_FLAGS, "uring-flags")         \
 	X(FAULT_URING_SQ_FULL, "uring-sq-full")     \
 	X(PLANT_NO_RANGE_LOCK, "plant-no-range-lock")      \
 	X(PLANT_CANCEL_UNLOCKS, "plant-cancel-unlocks")    \

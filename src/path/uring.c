@@ -11,8 +11,8 @@
  * takes wakes nobody, and nothing has to be read to silence it.  (An eventfd
  * costs a read(2) a turn and fires for those, too.)
  *
- * Not used, because measuring found nothing or worse: SQPOLL, DEFER_TASKRUN and
- * COOP_TASKRUN (two cores, see doc/performance.md); registered buffers, which serve only
+ * Not used, because measuring found nothing or worse: SQPOLL (two cores, see doc/performance.md);
+ * DEFER_TASKRUN, which wakes nobody who watches the descriptor; registered buffers, which serve only
  * commands of one segment, gain little at 4 KiB and pin the whole arena at
  * start; registered files, which gain little too and keep a closed device open
  * until the kernel gets round to it, so that a loop device could be neither
@@ -188,6 +188,23 @@ static int probe_ops(struct uring *u)
 	return r;
 }
 
+/*
+ * COOP_TASKRUN: what has ended is put into the ring when this thread is in the kernel anyway, and nobody interrupts it
+ * for that. It is asleep, or soon makes a call; TASKRUN_FLAG tells a look that there is something. (5.19.)
+ */
+static int init_ring(struct io_uring *ring, unsigned entries, struct io_uring_params *params)
+{
+	const unsigned wanted = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+	int r;
+
+	params->flags |= wanted;
+	r = fault_strikes(FAULT_URING_FLAGS) ? -EINVAL : io_uring_queue_init_params(entries, ring, params);
+	if (r != -EINVAL)
+		return r;
+	params->flags &= ~wanted;
+	return io_uring_queue_init_params(entries, ring, params);
+}
+
 static int uring_open(struct blk_engine *e)
 {
 	struct io_uring_params params = { 0 };
@@ -204,7 +221,7 @@ static int uring_open(struct blk_engine *e)
 	/* A completion slot for everything that can be in flight: the ring never overflows. */
 	params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
 	params.cq_entries = MAX(2 * entries, e->depth + PATHS_MAX);
-	r = io_uring_queue_init_params(entries, &u->ring, &params);
+	r = init_ring(&u->ring, entries, &params);
 	if (r < 0)
 		return r;
 	u->is_open = true;

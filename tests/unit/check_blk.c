@@ -328,6 +328,29 @@ START_TEST(fallback)
 }
 END_TEST
 
+/* A kernel that does not know the ring's newer flags has it without them. */
+START_TEST(older_kernel)
+{
+	uint8_t *data = mem(4 * BLK);
+
+	make_file(".", v.file, sizeof(v.file), NBLOCKS);
+	memcpy(v.dev, v.file, sizeof(v.dev));
+	fault_arm(FAULT_URING_FLAGS, 1, 0);
+	env_engine(&v, BLK_ENGINE_AUTO, 8);
+	/* By libaio where there is no io_uring at all. */
+	ck_assert_uint_eq(fault_count(FAULT_URING_FLAGS), 1);
+	fault_disarm_all();
+	env_path(&v, BLK_DIRECT_AUTO, BLK);
+	memset(data, 7, 4 * BLK);
+	ck_assert_int_eq(env_rw(&v, CMD_WRITE, 0, data, 4, 0).verdict, V_OK);
+	memset(data, 0, 4 * BLK);
+	ck_assert_int_eq(env_rw(&v, CMD_READ, 0, data, 4, 0).verdict, V_OK);
+	ck_assert_uint_eq(data[4 * BLK - 1], 7);
+	env_end(&v);
+	free(data);
+}
+END_TEST
+
 static const struct {
 	uint32_t conf_bytes, read_bytes, nblocks;
 } check_reads[] = {
@@ -424,6 +447,7 @@ int main(void)
 	tcase_add_loop_test(tc, check_read, 0, ARRAY_SIZE(check_reads));
 	tcase_add_test(tc, read_only);
 	tcase_add_test(tc, fallback);
+	tcase_add_test(tc, older_kernel);
 	tcase_add_test(tc, ring_full);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
