@@ -274,6 +274,7 @@ static bool lun_is_quiet(const struct lun *lun)
 void lun_stop(struct lun *lun, uint64_t grace_ns)
 {
 	struct path *p;
+	bool may_drain;
 
 	TAILQ_FOREACH (p, &lun->paths, link)
 		inject_off(p, "the LUN stops");
@@ -281,7 +282,9 @@ void lun_stop(struct lun *lun, uint64_t grace_ns)
 		loop_timer_stop(lun->loop, &lun->no_path_timer);
 		loop_timer_stop(lun->loop, &lun->failback_timer);
 		loop_timer_stop(lun->loop, &lun->activate_timer);
-		lun_set_state(lun, lun->nusable && grace_ns ? LUN_DRAINING : LUN_STOPPING, "asked to stop");
+		/* A check takes a moment; what is written might still be flushed. */
+		may_drain = lun->nusable || (lun->geo_valid && lun_is_checking(lun));
+		lun_set_state(lun, may_drain && grace_ns ? LUN_DRAINING : LUN_STOPPING, "asked to stop");
 		loop_timer_in(lun->loop, &lun->stop_timer, grace_ns);
 	} else if (lun->state == LUN_DRAINING && !grace_ns) {
 		lun_set_state(lun, LUN_STOPPING, "asked to stop at once");

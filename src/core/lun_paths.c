@@ -55,7 +55,8 @@ void lun_update_limits(struct lun *lun)
 		/* What hangs at one path must leave slots to send it again by another. */
 		if (lun->npaths > 1 && p->depth + depth / 8 > depth && depth > 1)
 			p->depth = depth - MAX(depth / 8, 1u);
-		if (health_on_trial(p))
+		crawl_review(p);
+		if (crawl_on_trial(p))
 			p->depth = 1;
 		if (!p->info_valid || (any_usable && !path_is_usable(p)))
 			continue;
@@ -275,7 +276,7 @@ void lun_no_path_expired(struct loop_timer *t)
 }
 
 /* A path under its check is not lost: what it is will be known soon. */
-static bool lun_is_checking(const struct lun *lun)
+bool lun_is_checking(const struct lun *lun)
 {
 	const struct path *p;
 

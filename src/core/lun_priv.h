@@ -19,7 +19,8 @@
  *   flush.c        flush rounds
  *   cache.c        a lost write cache, and who must be told
  *   host.c         what the paths of one adapter share
- *   health.c       flapping, failing and crawling paths
+ *   health.c       flapping and failing paths
+ *   crawl.c        paths that take longer than others
  *   path.c probe.c the path's state table and its checks
  */
 #ifndef CORE_LUN_PRIV_H
@@ -200,6 +201,8 @@ void lun_act(struct lun *lun, struct cmd *cmd);
 /* lun_paths.c */
 void lun_path_changed(struct lun *lun, struct path *p);
 void lun_update_limits(struct lun *lun);
+/* Is a check of a path that is not in use under way, or about to be? */
+bool lun_is_checking(const struct lun *lun);
 void lun_learn(struct lun *lun, const struct path_info *info);
 /* How many blocks it has, if that is fewer than the LUN has; else 0. */
 uint64_t lun_fewer_blocks(const struct lun *lun, const struct path_info *info);
@@ -330,10 +333,18 @@ void health_distrust(struct path *p);
 void health_forgive(struct path *p);
 /* Its check says that it serves: is it on probation (which starts now if one is due)? */
 bool health_on_probation(struct path *p);
-/* Its depth is one, for a moment. */
-bool health_on_trial(const struct path *p);
 /* A command has ended; may make the path marginal. */
 void health_io(struct path *p, const struct cmd *cmd);
+
+/* crawl.c */
+/* A command has ended on it, and was @good or not: it crawls, as health.why says. */
+bool crawl_ended(struct path *p, const struct cmd *cmd, bool good);
+/* Its depth is one, for a moment. */
+bool crawl_on_trial(const struct path *p);
+/* It, or another one of its group, is in another state; groups are others. Depths are set after that. */
+void crawl_review(struct path *p);
+/* It is judged afresh. */
+void crawl_forget(struct path *p);
 
 /* inject.c */
 void inject_init(struct path *p);

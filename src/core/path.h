@@ -70,14 +70,19 @@ struct path_health {
 	uint64_t owed_ns, until_ns; /* probation: to come, and running until then */
 	uint64_t sample_ns;	    /* n commands since then, of which were errors */
 	unsigned n, errors;
-	unsigned lat_n, ncrawls;
-	uint64_t lat_sum_ns, lat_least_ns, lat_most_ns; /* being measured */
-	uint64_t lat_mean_ns, lat_longest_ns, lat_ns;	/* the last ones, and when */
+	char why[96];
+	struct loop_timer timer;
+};
+
+/* How long its commands take: private to crawl.c. */
+struct path_crawl {
+	unsigned n, ncrawls, nlater; /* of the sample; samples in a row */
+	uint64_t sum_ns, least_ns, most_ns;	/* the sample that is being taken */
+	uint64_t began_ns[2];			/* it, and the one before it */
+	uint64_t mean_ns, longest_ns, ended_ns; /* the last one; when */
 	uint64_t trial_ns, excused_ns; /* gets one command at a time since then, 0: no; no trial until then */
 	unsigned trial_n;
 	uint64_t trial_least_ns;
-	char why[96];
-	struct loop_timer timer;
 };
 
 struct path_stats {
@@ -145,6 +150,7 @@ struct path {
 	uint64_t srv_ns, srv_dev_ns;
 	struct path_stats stats;
 	struct path_health health;
+	struct path_crawl crawl;
 	struct inject inject;
 
 	/* --- private to path.c, probe.c and lun_paths.c ---------------------------- */

@@ -404,8 +404,8 @@ static bool is_shared(const struct nbd_conn *c)
  * how many there are now is not known.)  Those that follow one upon the other stay together: they can be merged.  With
  * several clients or very many requests there is something to do anyway, and a round more costs some.
  *
- * Another client, that asks for little, would wait for all that this one has sent.  So it is a few in a turn then, and the
- * other is heard before the next few.
+ * Another client, that asks for little, would wait for all that this one has sent.  So it is a few in a turn then (and what
+ * follows upon them: that is soon done), and the other is heard before the next few.
  */
 static unsigned most_at_once(const struct nbd_conn *c)
 {

@@ -190,7 +190,7 @@ static int probe_ops(struct uring *u)
 
 /*
  * COOP_TASKRUN: what has ended is put into the ring when this thread is in the kernel anyway, and nobody interrupts it
- * for that. It is asleep, or soon makes a call; TASKRUN_FLAG tells a look that there is something. (5.19.)
+ * for that. It is asleep, or soon makes a call; by TASKRUN_FLAG uring_reap() knows that there is something. (5.19.)
  */
 static int init_ring(struct io_uring *ring, unsigned entries, struct io_uring_params *params)
 {

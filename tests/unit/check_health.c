@@ -5,6 +5,7 @@
  */
 #include "lun_rig.h"
 
+#include "core/lun_priv.h"
 #include "core/path.h"
 
 #define POLL_NS (500 * NS_PER_MS)
@@ -287,6 +288,125 @@ START_TEST(test_narrow)
 }
 END_TEST
 
+static void by_last(struct lun_params *p)
+{
+	quick(p);
+	p->selector = SEL_LAST_USED;
+	p->flap_window_ns = 0;
+}
+
+static void bounce(int i)
+{
+	m.down[i] = true;
+	path_lost(path_n(i), "bounce");
+	reads(1);
+	m.down[i] = false;
+	run(2 * NS_PER_SEC);
+	ck_assert_int_eq(path_n(i)->state, PATH_ACTIVE);
+}
+
+/* What another path took before this one's commands began says nothing: the load may be another one. */
+START_TEST(test_other_times)
+{
+	start(2, by_last);
+	m.lat_ns[0] = m.lat_ns[1] = 6 * NS_PER_MS;
+	bounce(0);
+	reads(70);
+	bounce(1);
+	m.ncmds[1] = 0;
+	m.lat_ns[0] = 14 * NS_PER_MS;
+	reads(300);
+	ck_assert_uint_eq(m.ncmds[1], 0);
+	ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
+	ck_assert_uint_gt(path_n(0)->depth, 1);
+	finish();
+}
+END_TEST
+
+static void load(struct ask *a, unsigned n, unsigned quarters_ms)
+{
+	for (unsigned i = 0; i < quarters_ms; i++) {
+		struct ask *w = &a[i % n];
+
+		run(NS_PER_MS / 4);
+		if (!w->dones)
+			continue;
+		answered(w, 0);
+		ask(w, REQ_READ, (uint64_t)(i % 512) * 8, 8, 0, 0);
+	}
+}
+
+/* A trial ends when the path is the last one, is another state's, or is trusted by the administrator. */
+START_TEST(test_trial_ends)
+{
+	struct ask a[16];
+	unsigned i;
+
+	start(2, by_queue);
+	m.serial = true;
+	m.lat_ns[0] = 6 * NS_PER_MS;
+	m.lat_ns[1] = 2 * NS_PER_MS;
+	for (i = 0; i < 16; i++)
+		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
+	for (i = 0; i < 20000 && path_n(0)->depth > 1; i++)
+		load(a, 16, 1);
+	ck_assert_uint_eq(path_n(0)->depth, 1);
+	switch (_i) {
+	case 0:
+		m.down[1] = true;
+		path_lost(path_n(1), "gone");
+		break;
+	case 1:
+		path_lost(path_n(0), "gone");
+		break;
+	case 2:
+		lun_reinstate_path(lun, path_n(0));
+		break;
+	}
+	ck_assert_uint_gt(path_n(0)->depth, 1);
+	ck_assert(!crawl_on_trial(path_n(0)));
+	m.down[1] = false;
+	run(10 * NS_PER_SEC);
+	for (i = 0; i < 16; i++)
+		answered(&a[i], 0);
+	finish();
+}
+END_TEST
+
+/* No commands that would end it: for ten seconds. */
+START_TEST(test_trial_in_vain)
+{
+	struct ask a[16], flush;
+	unsigned i;
+
+	start(2, by_queue);
+	m.serial = true;
+	m.lat_ns[0] = 6 * NS_PER_MS;
+	m.lat_ns[1] = 2 * NS_PER_MS;
+	for (i = 0; i < 16; i++)
+		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
+	for (i = 0; i < 20000 && path_n(0)->depth > 1; i++)
+		load(a, 16, 1);
+	ck_assert_uint_eq(path_n(0)->depth, 1);
+	run(9 * NS_PER_SEC);
+	for (i = 0; i < 16; i++)
+		answered(&a[i], 0);
+	ck_assert_uint_eq(path_n(0)->depth, 1);
+	run(2 * NS_PER_SEC);
+	for (i = 0; i < 4; i++) {
+		ask(&a[i], REQ_WRITE, i * 64, 8, 1, 0);
+		run(50 * NS_PER_MS);
+		answered(&a[i], 0);
+	}
+	ask(&flush, REQ_FLUSH, 0, 0, 0, 0);
+	run(NS_PER_SEC);
+	answered(&flush, 0);
+	ck_assert_uint_gt(path_n(0)->depth, 1);
+	ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
+	finish();
+}
+END_TEST
+
 /* Now and then one of them is as quick: no. */
 START_TEST(test_no_crawl_least)
 {
@@ -394,6 +514,9 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, test_trial_ends, 0, 3);
+	tcase_add_test(tc, test_trial_in_vain);
+	tcase_add_test(tc, test_other_times);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }

@@ -563,20 +563,23 @@ START_TEST(test_stop_drains)
 }
 END_TEST
 
-/* The only path has to say again who it is while the LUN drains: what is written is flushed if it does so, and if not,
+/* The only path has to say again who it is while the LUN drains, or when it is told to: what is written is flushed if it does so, and if not,
  * nobody waits any longer. */
 START_TEST(test_stop_in_check)
 {
-	bool fails = _i;
+	bool fails = _i & 1, before = _i & 2;
 	struct ask w[16];
 
 	start(1, depth_four);
 	for (int i = 0; i < 16; i++)
 		ask(&w[i], REQ_WRITE, (uint64_t)i * 32, 8, i + 1, 0);
 	run(150 * NS_PER_US);
-	lun_stop(lun, 60 * NS_PER_SEC);
+	if (!before)
+		lun_stop(lun, 60 * NS_PER_SEC);
 	lun_recheck_path(lun, &sps[0]->path, "test");
 	ck_assert_int_eq(sps[0]->path.state, PATH_CHECKING);
+	if (before)
+		lun_stop(lun, 60 * NS_PER_SEC);
 	m.down[0] = fails;
 	run(NS_PER_SEC);
 	ck_assert_int_eq(lun_get_state(lun), LUN_STOPPED);
@@ -680,7 +683,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, tests[i]);
-	tcase_add_loop_test(tc, test_stop_in_check, 0, 2);
+	tcase_add_loop_test(tc, test_stop_in_check, 0, 4);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
