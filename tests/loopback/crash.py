@@ -3,9 +3,10 @@
 
 Keeps a model of what it writes: one request a block at a time, as the kernel's client does.  When the connection ends it
 connects again and sends every write without an answer once more, the same bytes; others go on at once.  Each read is
-compared with the model, which starts with zeroes; at the end everything is.  Prints the reconnections and the longest time without an answer.
+compared with the model, which starts with zeroes; at the end, which SIGTERM brings early, everything is.  Prints the reconnections and the longest time without an answer.
 """
 import random
+import signal
 import socket
 import struct
 import sys
@@ -29,6 +30,7 @@ class Load:
         self.version = 0
         self.out = {}  # block -> (kind, version)
         self.of_cookie = {}
+        self.over = False
         self.client = None
         self.answers = self.connections = self.resent = 0
         self.last = time.monotonic()
@@ -99,7 +101,7 @@ class Load:
         while self.out:
             self.step(False)
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self.over:
             self.step(True)
         while self.out:
             self.step(False)
@@ -113,6 +115,11 @@ class Load:
 
 def main():
     load = Load(sys.argv[1], sys.argv[2], int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+
+    def stop(_signo, _frame):
+        load.over = True
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         load.run(float(sys.argv[3]))
     except socket.timeout:
