@@ -58,8 +58,10 @@ heal_path()
 }
 heal() { for p in "${!paths[@]}"; do heal_path; done; }
 words=(offline online delete alua alua cut slow stuck upgrade kill)
-end=$((SECONDS + seconds)) events=0
-while [ $SECONDS -lt $end ]; do
+# So long, and on a slow machine up to four times as long, for so many events.
+start=$SECONDS end=$((SECONDS + seconds)) events=0 fewest=$((seconds / 4))
+while [ $SECONDS -lt $end ] ||
+	{ [ $events -lt $fewest ] && [ $SECONDS -lt $((start + 4 * seconds)) ]; }; do
 	p=$((RANDOM % ${#paths[@]})) word=${words[RANDOM % ${#words[@]}]}
 	"n_$word" >/dev/null 2>&1
 	did[$word]=$((${did[$word]:-0} + 1)) events=$((events + 1))
@@ -74,7 +76,7 @@ heal >/dev/null 2>&1
 # Not all active: one that was slow may be on probation yet.
 check "the paths are back" wait_for 20 ctl wait --timeout 1 --paths ${#paths[@]} lun
 say "$events events: $(for word in "${!did[@]}"; do printf '%s %s, ' "$word" "${did[$word]}"; done)"
-least "events" $events $((seconds / 4))
+least "events" $events $fewest
 say_stall "all of it"
 say_pause lun
 writers_stop
