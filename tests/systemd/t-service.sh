@@ -83,7 +83,7 @@ pid=$(main_pid)
 kill -STOP "$pid"
 check "it is killed and started again" wait_for 30 serves "$pid"
 say_stall "stopped in its tracks, 3 s of watchdog"
-most "in ms" $stall_ms $((6000 * patience))
+most "in ms" $stall_ms $((10000 * patience))
 
 say "a stop while no path answers"
 pid=$(main_pid)
