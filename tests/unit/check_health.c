@@ -252,29 +252,58 @@ static void by_queue(struct lun_params *p)
 	p->selector = SEL_QUEUE_LENGTH;
 }
 
+#define NLOAD 16
+
+/* Of a path of a third of the other's bandwidth, with 16 reads out. */
+static void narrow_start(struct ask a[NLOAD])
+{
+	start(2, by_queue);
+	m.serial = true;
+	m.lat_ns[0] = 6 * NS_PER_MS;
+	m.lat_ns[1] = 2 * NS_PER_MS;
+	for (int i = 0; i < NLOAD; i++)
+		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
+}
+
+/* A quarter of a millisecond, and what is answered is asked anew. */
+static void narrow_step(struct ask a[NLOAD], unsigned step)
+{
+	struct ask *w = &a[step % NLOAD];
+
+	run(NS_PER_MS / 4);
+	if (!w->dones)
+		return;
+	answered(w, 0);
+	ask(w, REQ_READ, (uint64_t)(step % 512) * 8, 8, 0, 0);
+}
+
+static void narrow_until_trial(struct ask a[NLOAD])
+{
+	narrow_start(a);
+	for (unsigned i = 0; i < 20000 && path_n(0)->depth > 1; i++)
+		narrow_step(a, i);
+	ck_assert_uint_eq(path_n(0)->depth, 1);
+	ck_assert(crawl_on_trial(path_n(0)));
+}
+
+static void narrow_answered(struct ask a[NLOAD])
+{
+	for (int i = 0; i < NLOAD; i++)
+		answered(&a[i], 0);
+}
+
 /* Of less bandwidth: its commands take longer because they wait for each other. It shows that when it is tried, and keeps
  * its share. */
 START_TEST(test_narrow)
 {
 	unsigned tried = 0;
-	struct ask a[16];
+	struct ask a[NLOAD];
 
-	start(2, by_queue);
-	m.serial = true;
-	m.lat_ns[0] = 6 * NS_PER_MS;
-	m.lat_ns[1] = 2 * NS_PER_MS;
-	for (int i = 0; i < 16; i++)
-		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
+	narrow_start(a);
 	for (unsigned i = 0; i < 20000; i++) {
-		struct ask *w = &a[i % 16];
-
-		run(NS_PER_MS / 4);
+		narrow_step(a, i);
 		tried += path_n(0)->depth == 1;
 		ck_assert_int_eq(path_n(0)->state, PATH_ACTIVE);
-		if (!w->dones)
-			continue;
-		answered(w, 0);
-		ask(w, REQ_READ, (uint64_t)(i % 512) * 8, 8, 0, 0);
 	}
 	/* Eight at six milliseconds, once in five seconds. */
 	ck_assert_uint_ge(tried, 8 * 6 * 4);
@@ -282,8 +311,7 @@ START_TEST(test_narrow)
 	ck_assert_uint_gt(path_n(0)->depth, 8);
 	ck_assert_uint_gt(m.ncmds[0], 5000 / 6 * 9 / 10);
 	run(NS_PER_SEC);
-	for (int i = 0; i < 16; i++)
-		answered(&a[i], 0);
+	narrow_answered(a);
 	finish();
 }
 END_TEST
@@ -323,34 +351,12 @@ START_TEST(test_other_times)
 }
 END_TEST
 
-static void load(struct ask *a, unsigned n, unsigned quarters_ms)
-{
-	for (unsigned i = 0; i < quarters_ms; i++) {
-		struct ask *w = &a[i % n];
-
-		run(NS_PER_MS / 4);
-		if (!w->dones)
-			continue;
-		answered(w, 0);
-		ask(w, REQ_READ, (uint64_t)(i % 512) * 8, 8, 0, 0);
-	}
-}
-
 /* A trial ends when the path is the last one, is another state's, or is trusted by the administrator. */
 START_TEST(test_trial_ends)
 {
-	struct ask a[16];
-	unsigned i;
+	struct ask a[NLOAD];
 
-	start(2, by_queue);
-	m.serial = true;
-	m.lat_ns[0] = 6 * NS_PER_MS;
-	m.lat_ns[1] = 2 * NS_PER_MS;
-	for (i = 0; i < 16; i++)
-		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
-	for (i = 0; i < 20000 && path_n(0)->depth > 1; i++)
-		load(a, 16, 1);
-	ck_assert_uint_eq(path_n(0)->depth, 1);
+	narrow_until_trial(a);
 	switch (_i) {
 	case 0:
 		m.down[1] = true;
@@ -367,8 +373,7 @@ START_TEST(test_trial_ends)
 	ck_assert(!crawl_on_trial(path_n(0)));
 	m.down[1] = false;
 	run(10 * NS_PER_SEC);
-	for (i = 0; i < 16; i++)
-		answered(&a[i], 0);
+	narrow_answered(a);
 	finish();
 }
 END_TEST
@@ -376,21 +381,12 @@ END_TEST
 /* No commands that would end it: for ten seconds. */
 START_TEST(test_trial_in_vain)
 {
-	struct ask a[16], flush;
+	struct ask a[NLOAD], flush;
 	unsigned i;
 
-	start(2, by_queue);
-	m.serial = true;
-	m.lat_ns[0] = 6 * NS_PER_MS;
-	m.lat_ns[1] = 2 * NS_PER_MS;
-	for (i = 0; i < 16; i++)
-		ask(&a[i], REQ_READ, (uint64_t)i * 64, 8, 0, 0);
-	for (i = 0; i < 20000 && path_n(0)->depth > 1; i++)
-		load(a, 16, 1);
-	ck_assert_uint_eq(path_n(0)->depth, 1);
+	narrow_until_trial(a);
 	run(9 * NS_PER_SEC);
-	for (i = 0; i < 16; i++)
-		answered(&a[i], 0);
+	narrow_answered(a);
 	ck_assert_uint_eq(path_n(0)->depth, 1);
 	run(2 * NS_PER_SEC);
 	for (i = 0; i < 4; i++) {
