@@ -110,7 +110,7 @@ static inline bool loop_task_queued(const struct loop_task *t)
 
 /* Called at the start of every turn, in the collect phase, whatever has woken the loop: for what
  * is seen by looking into memory (a ring that is shared with the kernel) sooner than it makes a
- * descriptor ready. Makes no system call. It does not keep the loop from sleeping, so
+ * descriptor ready. Makes no system call where there is nothing. It does not keep the loop from sleeping, so
  * something else must wake it. */
 struct loop_look {
 	void (*fn)(struct loop_look *k);
